@@ -11,6 +11,7 @@
     ├── RateLimited        too many calls
     ├── NotSupported       understood, but not done here
     ├── Unavailable        try again later
+    │   └── StorageFull    no room left in the media store
     ├── UpstreamFailed     a remote server asked on a caller's behalf failed
     ├── IntegrityError     stored bytes are not what was written
     ├── ChildFailed        a child process ended badly (internal)
@@ -98,6 +99,12 @@ class NotSupported(PolycastError):
 
 class Unavailable(PolycastError):
     code = "unavailable"
+
+
+class StorageFull(Unavailable):
+    """No room left in the media store; nothing of the refused write is kept."""
+
+    code = "storage_full"
 
 
 class UpstreamFailed(PolycastError):

@@ -150,11 +150,7 @@ _FRACTIONS = {"sar", "frame_rate", "nominal_rate"}
 def _load(kind: type[Any], data: Mapping[str, Any]) -> Any:
     known = {f.name for f in fields(kind)}
     return kind(
-        **{
-            k: Fraction(v) if k in _FRACTIONS and v is not None else v
-            for k, v in data.items()
-            if k in known
-        }
+        **{k: Fraction(v) if k in _FRACTIONS and v is not None else v for k, v in data.items() if k in known}
     )
 
 

@@ -18,13 +18,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from polycast.db.tables.base import EMPTY_OBJECT, identity, metadata, timestamps
 
-organizations = Table("organizations", metadata, *identity(), Column("name", String, nullable=False), *timestamps())
+organizations = Table(
+    "organizations", metadata, *identity(), Column("name", String, nullable=False), *timestamps()
+)
 
 tenants = Table(
     "tenants",
     metadata,
     *identity(),
-    Column("organization_num", ForeignKey("organizations.num", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "organization_num", ForeignKey("organizations.num", ondelete="CASCADE"), nullable=False, index=True
+    ),
     Column("name", String, nullable=False),
     # the label in host names and paths; unique over the installation
     Column("slug", String, nullable=False, unique=True),
@@ -43,7 +47,9 @@ api_keys = Table(
     "api_keys",
     metadata,
     *identity(),
-    Column("organization_num", ForeignKey("organizations.num", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "organization_num", ForeignKey("organizations.num", ondelete="CASCADE"), nullable=False, index=True
+    ),
     # NULL: a key of the organization, which may act in each of its tenants
     Column("tenant_num", ForeignKey("tenants.num", ondelete="CASCADE"), index=True),
     Column("name", String, nullable=False),

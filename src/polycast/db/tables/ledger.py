@@ -1,6 +1,18 @@
 """Ledgers: what happened, what was used, and what is left to clear away."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Double, Identity, Index, Integer, String, Table, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Double,
+    Identity,
+    Index,
+    Integer,
+    String,
+    Table,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from polycast.db.tables.base import EMPTY_OBJECT, NOW, metadata

@@ -126,7 +126,9 @@ assets = Table(
     Index("ix_assets_tenant_updated", "tenant_num", "updated_at", "num"),
     Index("ix_assets_tenant_title", "tenant_num", "title", "num"),
     Index("ix_assets_tenant_status", "tenant_num", "status", "num"),
-    Index("ix_assets_reference", "tenant_num", "reference_id", postgresql_where=text("reference_id IS NOT NULL")),
+    Index(
+        "ix_assets_reference", "tenant_num", "reference_id", postgresql_where=text("reference_id IS NOT NULL")
+    ),
     Index("ix_assets_custom", "tenant_num", "custom_id", postgresql_where=text("custom_id IS NOT NULL")),
     Index("ix_assets_tags", "tags", postgresql_using="gin"),
     Index("ix_assets_attributes", "attributes", postgresql_using="gin"),
@@ -246,7 +248,9 @@ chunk_jobs = Table(
     Column("error", String),
     *timestamps(),
     UniqueConstraint("generation_num", "kind", "position"),
-    Index("ix_chunk_jobs_open", "state", "tenant_num", postgresql_where=text("state IN ('held', 'released')")),
+    Index(
+        "ix_chunk_jobs_open", "state", "tenant_num", postgresql_where=text("state IN ('held', 'released')")
+    ),
 )
 
 attachments = Table(
