@@ -1,0 +1,37 @@
+"""The child's side of the conversation described in `toolkit_runner.Tools._run_python_child`.
+
+A child never prints a traceback for its caller: what it expects it names by the class of the error
+tree, anything else ends the process with code 1 and the traceback on stderr, which the parent logs.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from polycast.domain.errors import MediaError
+
+
+def send(kind: str, value: Any) -> None:
+    """Write one line at once; `kind` is progress, result or error."""
+    # os.write, not print: a line goes out whole and nothing is left in a buffer when a limit kills us
+    data = json.dumps({kind: value}, separators=(",", ":")).encode() + b"\n"
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def main(handle: Callable[[dict[str, Any]], Any]) -> None:
+    """Read the request, answer with `handle`'s value or its MediaError, and leave without clean-up.
+
+    `os._exit` skips the interpreter's teardown (some 10 ms with libav loaded): there is nothing to save.
+    """
+    request = json.loads(sys.stdin.buffer.read())
+    try:
+        result = handle(request)
+    except MediaError as error:
+        send("error", {"class": type(error).__name__, "message": error.message})
+    else:
+        send("result", result)
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,14 @@
+"""The media engine's front: one object with everything that can be done to a source file."""
+
+from dataclasses import dataclass
+
+from polycast.media.toolkit_runner import Tools
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaToolkit(Tools):
+    """Probe, package, encode, pictures, captions: each in a sandboxed child.
+
+    Add a capability as a mix-in: `class Encoding(Tools)` in its own module, named in the bases here.
+    Construct with `MediaToolkit(ffmpeg=..., work_root=...)`; see `Tools` for the rest.
+    """
