@@ -1,0 +1,304 @@
+"""API keys: how a caller is known, and how keys are made, listed and revoked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Row, and_, func, insert, or_, select, update
+
+from polycast.db.engine import Database
+from polycast.db.tables import api_keys, organizations, tenants
+from polycast.domain.access import Caller, OrganizationCaller, Permission, Role, TenantRef
+from polycast.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
+from polycast.domain.paging import Page, PageRequest
+from polycast.services import ledger
+from polycast.services.vault import Vault, hash_key, new_key
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """One key; `secret` only in the answer to its creation."""
+
+    uid: UUID
+    name: str
+    role: Role
+    created_at: datetime
+    secret: str | None = None
+
+
+_SORTS = {"name": api_keys.c.name, "createdat": api_keys.c.created_at, "roleid": api_keys.c.role}
+
+
+class ApiKeys:
+    """Use cases on API keys."""
+
+    def __init__(self, db: Database, vault: Vault) -> None:
+        self._db = db
+        self._vault = vault
+
+    async def authenticate(
+        self, key: str, *, tenant: UUID | str | None = None, request_id: str | None = None
+    ) -> Caller:
+        """The caller behind a key, working in one tenant.
+
+        Args:
+            tenant: uid or slug named by the caller; optional for a key of one tenant. A key of an
+                organization works in the named tenant, or in its oldest one.
+
+        Raises:
+            Unauthorized: no such key, revoked or expired, or the tenant is gone.
+            Forbidden: the key is good, the tenant is not its own or is blocked.
+        """
+        row = await self._row(key)
+        if row is None:
+            raise Unauthorized("the API key is missing or not valid")
+        return _caller(row, tenant, request_id)
+
+    async def authenticate_organization(
+        self, key: str, *, organization: UUID | None = None, request_id: str | None = None
+    ) -> OrganizationCaller:
+        """The caller behind any key, as a member of its organization; permissions are the key's own.
+
+        Raises:
+            Unauthorized, Forbidden: as `authenticate`.
+        """
+        row = await self._row(key)
+        if row is None:
+            raise Unauthorized("the API key is missing or not valid")
+        if organization is not None and row.organization_uid != organization:
+            raise Forbidden("the key belongs to another organization")
+        return OrganizationCaller(
+            row.organization_num, row.organization_uid, Role(row.role), f"key:{row.uid}", request_id
+        )
+
+    async def authenticate_pair(self, key_uid: UUID, secret: str) -> ApiKey:
+        """Check a key by its id and secret, as OAuth's client credentials do.
+
+        Raises:
+            Unauthorized: they do not fit.
+        """
+        row = await self._row(secret)
+        if row is None or row.uid != key_uid:
+            raise Unauthorized("client id or secret is not valid")
+        return ApiKey(row.uid, row.name, Role(row.role), row.created_at)
+
+    async def caller_for(
+        self, key_uid: UUID, *, tenant: UUID | str | None = None, request_id: str | None = None
+    ) -> Caller:
+        """The caller of a bearer token that was issued for a key: refused once the key is revoked.
+
+        Raises:
+            Unauthorized, Forbidden: as `authenticate`.
+        """
+        async with self._db.connect() as tx:
+            row = (await tx.execute(_QUERY.where(api_keys.c.uid == key_uid))).first()
+        if row is None:
+            raise Unauthorized("the token's key is revoked")
+        return _caller(row, tenant, request_id)
+
+    async def _row(self, key: str) -> Row[tuple[object, ...]] | None:
+        async with self._db.connect() as tx:
+            return (await tx.execute(_QUERY.where(api_keys.c.key_hash == hash_key(key)))).first()
+
+    async def create(
+        self, caller: Caller, name: str, role: Role, *, secret: str | None = None, shown_again: bool = False
+    ) -> ApiKey:
+        """A new key of the caller's tenant; the secret is returned this once.
+
+        Args:
+            shown_again: also keep it encrypted, for contracts that show a key again.
+
+        Raises:
+            Invalid: name empty, too long, or the role is not one of a tenant.
+        """
+        caller.require(Permission.MANAGE)
+        if role is Role.OWNER:
+            raise Invalid("the role is not one of a tenant", field="roleId")
+        return await self._insert(
+            caller, name, role, caller.tenant.num, secret or new_key(), shown_again=shown_again
+        )
+
+    async def create_for_organization(self, caller: Caller, name: str) -> ApiKey:
+        """A new owner key of the caller's organization."""
+        caller.require(Permission.ORGANIZE)
+        return await self._insert(caller, name, Role.OWNER, None, new_key(), shown_again=False)
+
+    async def _insert(
+        self, caller: Caller, name: str, role: Role, tenant_num: int | None, secret: str, *, shown_again: bool
+    ) -> ApiKey:
+        name = _checked(name)
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    insert(api_keys)
+                    .values(
+                        organization_num=caller.tenant.organization_num,
+                        tenant_num=tenant_num,
+                        name=name,
+                        role=role.value,
+                        key_hash=hash_key(secret),
+                        key_cipher=self._vault.seal(secret) if shown_again else None,
+                    )
+                    .returning(api_keys.c.uid, api_keys.c.created_at)
+                )
+            ).one()
+            await ledger.record(
+                tx, caller, "api_key.created", "api_key", row.uid, {"name": name, "role": role.value}
+            )
+        return ApiKey(row.uid, name, role, row.created_at, secret)
+
+    async def shown(self, tenant_num: int) -> str:
+        """The secret of the tenant's oldest key that may be shown again; "" when there is none."""
+        async with self._db.connect() as tx:
+            cipher = (
+                await tx.execute(
+                    select(api_keys.c.key_cipher)
+                    .where(
+                        api_keys.c.tenant_num == tenant_num,
+                        api_keys.c.key_cipher.is_not(None),
+                        api_keys.c.revoked_at.is_(None),
+                    )
+                    .order_by(api_keys.c.num)
+                    .limit(1)
+                )
+            ).scalar()
+        return self._vault.open(cipher) if cipher else ""
+
+    async def list(self, caller: Caller, page: PageRequest, query: str = "") -> Page[ApiKey]:
+        """The tenant's live keys, oldest first unless sorted by name, createdAt or roleId."""
+        caller.require(Permission.MANAGE)
+        where = [api_keys.c.tenant_num == caller.tenant.num, api_keys.c.revoked_at.is_(None)]
+        if query:
+            where.append(api_keys.c.name.icontains(query, autoescape=True))
+        if page.sort and page.sort.lower() not in _SORTS:
+            raise Invalid("the list cannot be sorted by this", field="sort")
+        order = _SORTS.get((page.sort or "").lower(), api_keys.c.num)
+        async with self._db.connect() as tx:
+            total = (await tx.execute(select(func.count()).select_from(api_keys).where(*where))).scalar_one()
+            rows = await tx.execute(
+                select(api_keys)
+                .where(*where)
+                .order_by(order.desc() if page.descending else order, api_keys.c.num)
+                .limit(page.limit)
+                .offset(page.offset)
+            )
+            return Page([_key(row) for row in rows], total, page)
+
+    async def get(self, caller: Caller, uid: UUID) -> ApiKey:
+        """One live key of the tenant; NotFound otherwise."""
+        caller.require(Permission.MANAGE)
+        async with self._db.connect() as tx:
+            row = (await tx.execute(select(api_keys).where(_own(caller, uid)))).first()
+        if row is None:
+            raise NotFound("API key", uid)
+        return _key(row)
+
+    async def update(self, caller: Caller, uid: UUID, name: str, role: Role) -> ApiKey:
+        """Rename a key and change its role; the secret stays.
+
+        Raises:
+            Conflict: it would leave the tenant without an admin key.
+        """
+        caller.require(Permission.MANAGE)
+        if role is Role.OWNER:
+            raise Invalid("the role is not one of a tenant", field="roleId")
+        name = _checked(name)
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    update(api_keys)
+                    .where(_own(caller, uid))
+                    .values(name=name, role=role.value, updated_at=func.now())
+                    .returning(api_keys)
+                )
+            ).first()
+            if row is None:
+                raise NotFound("API key", uid)
+            await ledger.record(
+                tx, caller, "api_key.updated", "api_key", uid, {"name": name, "role": role.value}
+            )
+        return _key(row)
+
+    async def revoke(self, caller: Caller, uid: UUID) -> None:
+        """Refuse the key from now on.
+
+        Raises:
+            Conflict: the key is the one the call is made with; use another one to revoke it.
+        """
+        caller.require(Permission.MANAGE)
+        if caller.actor == f"key:{uid}":
+            raise Conflict("a key cannot revoke itself")
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    update(api_keys)
+                    .where(_own(caller, uid))
+                    .values(revoked_at=func.now(), updated_at=func.now())
+                    .returning(api_keys.c.num)
+                )
+            ).first()
+            if row is None:
+                raise NotFound("API key", uid)
+            await ledger.record(tx, caller, "api_key.revoked", "api_key", uid)
+
+
+def _own(caller: Caller, uid: UUID):  # type: ignore[no-untyped-def]
+    return and_(
+        api_keys.c.uid == uid, api_keys.c.tenant_num == caller.tenant.num, api_keys.c.revoked_at.is_(None)
+    )
+
+
+def _key(row: Row[tuple[object, ...]]) -> ApiKey:
+    return ApiKey(row.uid, row.name, Role(row.role), row.created_at)
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > 200:
+        raise Invalid("name must have 1 to 200 characters", field="name")
+    return name
+
+
+# one query answers both questions: who holds the key, and which tenants may it mean
+_TENANT = (
+    select(
+        func.jsonb_agg(
+            func.jsonb_build_array(tenants.c.num, tenants.c.uid, tenants.c.slug, tenants.c.status)
+        )
+    )
+    .where(
+        tenants.c.organization_num == api_keys.c.organization_num,
+        tenants.c.deleted_at.is_(None),
+        or_(api_keys.c.tenant_num.is_(None), tenants.c.num == api_keys.c.tenant_num),
+    )
+    .correlate(api_keys)
+    .scalar_subquery()
+)
+_QUERY = (
+    select(api_keys, organizations.c.uid.label("organization_uid"), _TENANT.label("reachable"))
+    .join(organizations, organizations.c.num == api_keys.c.organization_num)
+    .where(
+        api_keys.c.revoked_at.is_(None),
+        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()),
+    )
+)
+
+
+def _caller(row: Row[tuple[object, ...]], tenant: UUID | str | None, request_id: str | None) -> Caller:
+    reachable = [
+        TenantRef(num, UUID(uid), row.organization_num, row.organization_uid, slug, status)
+        for num, uid, slug, status in sorted(row.reachable or [])
+    ]
+    if not reachable:
+        raise Unauthorized("the key's tenant is gone")
+    if tenant is None:
+        found = reachable[0]
+    else:
+        wanted = str(tenant).lower()
+        match = next((t for t in reachable if wanted in (str(t.uid), t.slug)), None)
+        if match is None:
+            raise Forbidden("the key does not belong to this tenant")
+        found = match
+    if found.status != "active":
+        raise Forbidden(f"the tenant is {found.status}")
+    return Caller(found, Role(row.role), f"key:{row.uid}", request_id)
