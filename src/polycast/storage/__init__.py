@@ -1,0 +1,1 @@
+"""The media store: one interface (`interface.ObjectStore`), opened by `factory.open_store`."""
