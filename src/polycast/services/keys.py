@@ -262,9 +262,7 @@ def _checked(name: str) -> str:
 # one query answers both questions: who holds the key, and which tenants may it mean
 _TENANT = (
     select(
-        func.jsonb_agg(
-            func.jsonb_build_array(tenants.c.num, tenants.c.uid, tenants.c.slug, tenants.c.status)
-        )
+        func.jsonb_agg(func.jsonb_build_array(tenants.c.num, tenants.c.uid, tenants.c.slug, tenants.c.status))
     )
     .where(
         tenants.c.organization_num == api_keys.c.organization_num,

@@ -40,9 +40,7 @@ async def count(
     """Append to the usage ledger: stored_bytes (signed), encoded_ms, egress_bytes, live_ms, views."""
     if quantity:
         await tx.execute(
-            insert(usage).values(
-                tenant_num=tenant_num, kind=kind, quantity=quantity, subject_uid=subject_uid
-            )
+            insert(usage).values(tenant_num=tenant_num, kind=kind, quantity=quantity, subject_uid=subject_uid)
         )
 
 

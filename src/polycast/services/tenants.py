@@ -120,9 +120,7 @@ class Tenants:
         async with self._db.connect() as tx:
             rows = await tx.execute(
                 _query()
-                .where(
-                    tenants.c.organization_num == owner.organization_num, tenants.c.deleted_at.is_(None)
-                )
+                .where(tenants.c.organization_num == owner.organization_num, tenants.c.deleted_at.is_(None))
                 .order_by(tenants.c.num)
             )
             return [_tenant(row) for row in rows]

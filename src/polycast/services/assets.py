@@ -1,0 +1,463 @@
+"""Assets: create, find, change and delete what can be played."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text, and_, cast, delete, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from polycast.db.engine import Database
+from polycast.db.tables import (
+    asset_sources,
+    assets,
+    chunk_jobs,
+    collections,
+    files,
+    outputs,
+    tags,
+)
+from polycast.domain.access import Caller, Permission
+from polycast.domain.assets import Asset, AssetSource
+from polycast.domain.errors import Conflict, Invalid, NotFound
+from polycast.domain.paging import Page, PageRequest, grams
+from polycast.domain.presets import DEFAULT_PRESET, PRESETS
+from polycast.domain.states import AssetStatus, FileStatus
+from polycast.domain.tenants import SWITCHES
+from polycast.jobs.queue import JobQueue
+from polycast.services import ledger
+from polycast.services.asset_rows import ASSET_QUERY, load_details, load_sources_and_outputs
+from polycast.services.files import checked_metadata, discard_file
+from polycast.services.filters import ListFilter, checked_words, conditions, flat, metadata_text, ordering
+
+PROCESS_JOB = "process_output"
+"""plans one output and starts its jobs; see services/pipeline"""
+
+_SORTS = {
+    "createdate": assets.c.created_at,
+    "lastmodificationdate": assets.c.updated_at,
+    "id": assets.c.uid,
+    "title": assets.c.title,
+    "metadata.title": assets.c.title,
+    "status": assets.c.status,
+    "preset": assets.c.preset,
+    "durationmilliseconds": assets.c.duration_ms,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AssetChanges:
+    """What may change of an asset; None stays as it is.
+
+    Attributes:
+        metadata: merged by key.
+        settings: playback switches: True, False or None (inherit), by name of domain/tenants.SWITCHES.
+        collection: uid of a collection, or "" for none.
+    """
+
+    title: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    tags: Sequence[str] | None = None
+    attributes: Sequence[str] | None = None
+    settings: Mapping[str, bool | None] | None = None
+    collection: UUID | str | None = None
+    reference_id: str | None = None
+    custom_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFilter:
+    """Filters of assets beside the common ones; durations in milliseconds, inclusive."""
+
+    presets: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    file: UUID | None = None
+    collection: UUID | str | None = None
+    duration_from: int | None = None
+    duration_to: int | None = None
+    with_file: bool = False
+
+
+class Assets:
+    """Use cases on assets of every kind."""
+
+    def __init__(self, db: Database, jobs: JobQueue) -> None:
+        self._db = db
+        self._jobs = jobs
+
+    async def create(
+        self,
+        caller: Caller,
+        *,
+        title: str = "",
+        preset: str | None = None,
+        sources: Sequence[AssetSource] = (),
+        metadata: Mapping[str, Any] | None = None,
+        description: str = "",
+        collection: UUID | str | None = None,
+        reference_id: str | None = None,
+        custom_id: str | None = None,
+        upload_type: str = "api",
+        output_name: str = "main",
+        status: AssetStatus | None = None,
+    ) -> Asset:
+        """A new asset; with sources its work starts at once, without it waits for a file as `pending`.
+
+        Raises:
+            Invalid: unknown preset, bad text or metadata.
+            NotFound: a file or the collection is not the tenant's.
+            Conflict: a file is not completed.
+        """
+        caller.require(Permission.WRITE)
+        preset = preset or DEFAULT_PRESET
+        if preset not in PRESETS:
+            raise NotFound("preset", preset)
+        title = checked_text(title, "title", 1024)
+        description = checked_text(description, "description", 64 * 1024)
+        meta = checked_metadata(metadata or {})
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    insert(assets)
+                    .values(
+                        tenant_num=caller.tenant.num,
+                        title=title,
+                        description=description,
+                        metadata=meta,
+                        preset=preset,
+                        collection_num=await collection_num(tx, caller, collection),
+                        reference_id=reference_id,
+                        custom_id=custom_id,
+                        upload_type=upload_type,
+                        status=status or AssetStatus.PENDING,
+                    )
+                    .returning(assets.c.num, assets.c.uid)
+                )
+            ).one()
+            await tx.execute(
+                update(assets)
+                .where(assets.c.num == row.num)
+                .values(grams=_grams(row.uid, title, description, meta, ()))
+            )
+            await tx.execute(
+                insert(outputs).values(
+                    asset_num=row.num,
+                    tenant_num=caller.tenant.num,
+                    name=output_name,
+                    preset=preset,
+                    kind=PRESETS[preset].kind,
+                    main=True,
+                )
+            )
+            await ledger.record(
+                tx, caller, "asset.created", "asset", row.uid, {"preset": preset, "title": title}
+            )
+            if sources:
+                await self.attach(tx, caller, row.num, row.uid, sources)
+            return await _one(tx, assets.c.num == row.num)
+
+    async def attach(
+        self,
+        tx: AsyncConnection,
+        caller: Caller,
+        asset_num: int,
+        asset_uid: UUID,
+        sources: Sequence[AssetSource],
+    ) -> None:
+        """Give an asset its files (replacing those it had) and start its outputs, in the caller's transaction.
+
+        Raises:
+            NotFound, Conflict: a file is unknown, or not completed.
+        """
+        await tx.execute(delete(asset_sources).where(asset_sources.c.asset_num == asset_num))
+        total = 0
+        for position, source in enumerate(sources):
+            row = (
+                await tx.execute(
+                    select(files).where(
+                        files.c.uid == source.file_uid,
+                        files.c.tenant_num == caller.tenant.num,
+                        files.c.purpose == "source",
+                    )
+                )
+            ).first()
+            if row is None:
+                raise NotFound("file", source.file_uid)
+            if row.status != FileStatus.COMPLETED:
+                raise Conflict(f"file {source.file_uid} is {row.status}, not completed")
+            total += row.size or 0
+            await tx.execute(
+                insert(asset_sources).values(
+                    asset_num=asset_num,
+                    position=position,
+                    file_num=row.num,
+                    file_uid=row.uid,
+                    kinds=list(source.kinds or row.kinds),
+                    tracks=[
+                        {"track": t.track, "kind": t.kind, "language": t.language, "name": t.name}
+                        for t in source.tracks
+                    ]
+                    if source.tracks or not source.auto_audio
+                    else {"auto": True},
+                )
+            )
+        await tx.execute(
+            update(assets)
+            .where(assets.c.num == asset_num)
+            .values(
+                # a replaced source: the old generation plays on
+                status=func.coalesce(
+                    select(assets.c.status)
+                    .where(assets.c.num == asset_num, assets.c.status == AssetStatus.AVAILABLE)
+                    .scalar_subquery(),
+                    AssetStatus.QUEUED,
+                ),
+                error=None,
+                source_size=total,
+                uploaded_at=func.now(),
+                updated_at=func.now(),
+            )
+        )
+        pending = await tx.execute(
+            update(outputs)
+            .where(outputs.c.asset_num == asset_num)
+            .values(status="processing", progress=0, error=None, completed_at=None, updated_at=func.now())
+            .returning(outputs.c.num)
+        )
+        for output in pending:
+            await self._jobs.enqueue(tx, PROCESS_JOB, {"output": output.num}, lock=f"output:{output.num}")
+        await ledger.record(
+            tx, caller, "asset.queued", "asset", asset_uid, {"files": [str(s.file_uid) for s in sources]}
+        )
+
+    async def get(self, caller: Caller, uid: UUID) -> Asset:
+        """One asset of the tenant with all its details; NotFound otherwise."""
+        async with self._db.connect() as tx:
+            return await _one(tx, _own(caller, uid))
+
+    async def find(
+        self, caller: Caller, *, reference_id: str | None = None, custom_id: str | None = None
+    ) -> Asset:
+        """The newest asset with the caller's own reference; NotFound when none matches."""
+        where = [assets.c.tenant_num == caller.tenant.num]
+        if reference_id is not None:
+            where.append(assets.c.reference_id == reference_id)
+        if custom_id is not None:
+            where.append(assets.c.custom_id == custom_id)
+        async with self._db.connect() as tx:
+            num = (
+                await tx.execute(select(assets.c.num).where(*where).order_by(assets.c.num.desc()).limit(1))
+            ).scalar()
+            if num is None:
+                raise NotFound("asset", reference_id or custom_id or "")
+            return await _one(tx, assets.c.num == num)
+
+    async def list(
+        self, caller: Caller, page: PageRequest, chosen: ListFilter, more: AssetFilter | None = None
+    ) -> Page[Asset]:
+        """A page of assets, oldest first unless sorted, with sources and outputs of each."""
+        more = more or AssetFilter()
+        where = [assets.c.tenant_num == caller.tenant.num]
+        where += conditions(
+            assets,
+            chosen,
+            [
+                cast(assets.c.uid, Text),
+                assets.c.title,
+                assets.c.description,
+                metadata_text(assets),
+                func.array_to_string(assets.c.tags, "\n"),
+            ],
+        )
+        if more.presets:
+            where.append(assets.c.preset.in_(more.presets))
+        if more.kinds:
+            where.append(assets.c.kind.in_(more.kinds))
+        if more.duration_from is not None:
+            where.append(assets.c.duration_ms >= more.duration_from)
+        if more.duration_to is not None:
+            where.append(assets.c.duration_ms <= more.duration_to)
+        if more.with_file:
+            where.append(assets.c.status != AssetStatus.PENDING)
+        if more.file is not None:
+            where.append(
+                exists(
+                    select(asset_sources.c.asset_num).where(
+                        asset_sources.c.asset_num == assets.c.num, asset_sources.c.file_uid == more.file
+                    )
+                )
+            )
+        order = ordering(assets, page.sort, _SORTS, descending=page.descending)
+        async with self._db.connect() as tx:
+            if more.collection is not None:
+                number = await collection_num(tx, caller, more.collection)
+                where.append(
+                    assets.c.collection_num.is_(None) if number is None else assets.c.collection_num == number
+                )
+            total = (await tx.execute(select(func.count()).select_from(assets).where(*where))).scalar_one()
+            # the page is cut before its details are joined: offset must not drag rows of other tables
+            rows = (
+                await tx.execute(
+                    ASSET_QUERY.where(*where).order_by(*order).limit(page.limit).offset(page.offset)
+                )
+            ).all()
+            return Page(await load_sources_and_outputs(tx, rows), total, page)
+
+    async def update(self, caller: Caller, uid: UUID, changes: AssetChanges) -> Asset:
+        """Change what is said of an asset.
+
+        Raises:
+            Invalid: a text, map or switch is not acceptable; names the field.
+        """
+        caller.require(Permission.WRITE)
+        async with self._db.transaction() as tx:
+            old = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
+            if old is None:
+                raise NotFound("asset", uid)
+            values = _changed(old, changes)
+            if changes.collection is not None:
+                values["collection_num"] = await collection_num(tx, caller, changes.collection)
+            if "tags" in values:
+                await remember_tags(tx, caller, values["tags"])
+            values["grams"] = _grams(
+                uid, *(values.get(k, getattr(old, k)) for k in ("title", "description", "metadata", "tags"))
+            )
+            await tx.execute(
+                update(assets).where(assets.c.num == old.num).values(**values, updated_at=func.now())
+            )
+            await ledger.record(
+                tx, caller, "asset.updated", "asset", uid, {"fields": sorted(set(values) - {"grams"})}
+            )
+            return await _one(tx, assets.c.num == old.num)
+
+    async def delete(self, caller: Caller, uid: UUID, *, with_files: bool = False) -> None:
+        """Delete an asset, its outputs and media; running jobs are cancelled.
+
+        Args:
+            with_files: also the source files that no other asset uses.
+        """
+        caller.require(Permission.WRITE)
+        async with self._db.transaction() as tx:
+            row = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
+            if row is None:
+                raise NotFound("asset", uid)
+            running = await tx.execute(
+                select(chunk_jobs.c.job_id).where(
+                    chunk_jobs.c.asset_num == row.num,
+                    chunk_jobs.c.state == "released",
+                    chunk_jobs.c.job_id.is_not(None),
+                )
+            )
+            for job in running:
+                await self._jobs.cancel(tx, job.job_id)
+            owned = [files.c.asset_num == row.num]
+            if with_files:
+                # an interrupted upload names the asset only in its intent
+                owned.append(files.c.intent["asset"].astext == str(uid))
+                shared = asset_sources.alias()
+                owned.append(
+                    and_(
+                        files.c.num.in_(
+                            select(asset_sources.c.file_num).where(asset_sources.c.asset_num == row.num)
+                        ),
+                        ~exists(
+                            select(shared.c.file_num).where(
+                                shared.c.file_num == files.c.num, shared.c.asset_num != row.num
+                            )
+                        ),
+                    )
+                )
+            gone = await tx.execute(
+                delete(files).where(files.c.tenant_num == row.tenant_num, or_(*owned)).returning(files)
+            )
+            for file in gone.all():
+                await discard_file(tx, file)
+            await tx.execute(delete(assets).where(assets.c.num == row.num))
+            await ledger.discard(tx, [f"media/{uid}/"])
+            await ledger.count(tx, row.tenant_num, "stored_bytes", -row.stored_size, uid)
+            await ledger.record(tx, caller, "asset.deleted", "asset", uid, {"title": row.title})
+
+
+def _own(caller: Caller, uid: UUID) -> Any:
+    return and_(assets.c.uid == uid, assets.c.tenant_num == caller.tenant.num)
+
+
+async def _one(tx: AsyncConnection, where: Any) -> Asset:
+    row = (await tx.execute(ASSET_QUERY.where(where))).first()
+    if row is None:
+        raise NotFound("asset")
+    return await load_details(tx, row)
+
+
+def _changed(old: Any, changes: AssetChanges) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if changes.title is not None:
+        values["title"] = checked_text(changes.title, "title", 1024)
+    if changes.description is not None:
+        values["description"] = checked_text(changes.description, "description", 64 * 1024)
+    if changes.metadata is not None:
+        values["metadata"] = checked_metadata({**old.metadata, **changes.metadata})
+    if changes.tags is not None:
+        values["tags"] = checked_words(changes.tags, "tags")
+    if changes.attributes is not None:
+        values["attributes"] = checked_words(changes.attributes, "attributes")
+    for name in ("reference_id", "custom_id"):
+        if (value := getattr(changes, name)) is not None:
+            values[name] = checked_text(value, name, 256) or None
+    if changes.settings is not None:
+        unknown = set(changes.settings) - set(SWITCHES)
+        if unknown:
+            raise Invalid(f"{min(unknown)} is not a switch of an asset", field=min(unknown))
+        merged = {**old.settings, **changes.settings}
+        values["settings"] = {k: v for k, v in merged.items() if v is not None}
+    return values
+
+
+def _grams(
+    uid: UUID, title: str, description: str, metadata: Mapping[str, Any], words: Sequence[str]
+) -> list[str]:
+    # the exact comparison sees the metadata as JSON text, so that its escapes are searched alike
+    text = json.dumps(metadata, ensure_ascii=False)
+    return grams(str(uid), title, description, flat(dict(metadata)), text, *words)
+
+
+def checked_text(text: str, field: str, most: int) -> str:
+    """A text of at most `most` characters without NUL, which PostgreSQL cannot store.
+
+    Raises:
+        Invalid: names `field`.
+    """
+    if len(text) > most or "\0" in text:
+        raise Invalid(f"{field} may have at most {most} characters and no NUL", field=field)
+    return text
+
+
+async def collection_num(tx: AsyncConnection, caller: Caller, uid: UUID | str | None) -> int | None:
+    """The row of a collection; None for None and "". Raises NotFound for others'."""
+    if uid is None or uid == "":
+        return None
+    num = (
+        await tx.execute(
+            select(collections.c.num).where(
+                collections.c.uid == uid, collections.c.tenant_num == caller.tenant.num
+            )
+        )
+    ).scalar()
+    if num is None:
+        raise NotFound("collection", uid)
+    return int(num)
+
+
+async def remember_tags(tx: AsyncConnection, caller: Caller, names: Sequence[str]) -> None:
+    """Give each new tag of the tenant its row and so its id."""
+    from sqlalchemy.dialects.postgresql import insert as upsert
+
+    if names:
+        await tx.execute(
+            upsert(tags)
+            .values([{"tenant_num": caller.tenant.num, "name": name} for name in names])
+            .on_conflict_do_nothing()
+        )

@@ -1,0 +1,246 @@
+"""Uploaded files: look at them, change what is said of them, delete them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Text, and_, cast, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from polycast.db.engine import Database
+from polycast.db.tables import asset_sources, assets, files
+from polycast.domain.access import Caller, Permission
+from polycast.domain.errors import Invalid, NotFound
+from polycast.domain.files import File
+from polycast.domain.media import SourceInfo
+from polycast.domain.paging import Page, PageRequest, grams
+from polycast.domain.states import FileStatus
+from polycast.services import ledger
+from polycast.services.filters import (
+    MAX_METADATA_BYTES,
+    ListFilter,
+    checked_words,
+    conditions,
+    flat,
+    metadata_text,
+    ordering,
+)
+
+_SORTS = {
+    "createdate": files.c.created_at,
+    "lastmodificationdate": files.c.updated_at,
+    "filesize": files.c.size,
+    "id": files.c.uid,
+    "name": files.c.name,
+    "friendlyname": files.c.friendly_name,
+    "status": files.c.status,
+}
+
+_ASSETS_OF = (
+    select(func.array_agg(assets.c.uid))
+    .join(asset_sources, asset_sources.c.asset_num == assets.c.num)
+    .where(asset_sources.c.file_num == files.c.num)
+    .correlate(files)
+    .scalar_subquery()
+)
+QUERY = select(files, _ASSETS_OF.label("asset_uids"))
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanges:
+    """What may change of a file; None stays as it is. `metadata` is merged by key."""
+
+    name: str | None = None
+    friendly_name: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    tags: Sequence[str] | None = None
+    attributes: Sequence[str] | None = None
+
+
+class Files:
+    """Use cases on completed and unfinished files; uploading itself is in services/uploads."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get(
+        self, caller: Caller, uid: UUID, *, purpose: str = "source", asset: UUID | None = None
+    ) -> File:
+        """One file of the tenant, NotFound otherwise; images only below their own asset."""
+        async with self._db.connect() as tx:
+            row = (await tx.execute(QUERY.where(_own(caller, uid, purpose, asset)))).first()
+        if row is None:
+            raise NotFound("file", uid)
+        return from_row(row)
+
+    async def list(
+        self,
+        caller: Caller,
+        page: PageRequest,
+        chosen: ListFilter,
+        *,
+        purpose: str = "source",
+        kind: str | None = None,
+        asset: UUID | None = None,
+    ) -> Page[File]:
+        """A page of the tenant's files, oldest first unless sorted; `kind` is video, audio or caption."""
+        where = [files.c.tenant_num == caller.tenant.num, files.c.purpose == purpose]
+        if kind is not None:
+            where.append(files.c.kinds.contains([kind]))
+        if asset is not None:
+            where.append(files.c.asset_num == _asset_num(asset))
+        where += conditions(
+            files,
+            chosen,
+            [cast(files.c.uid, Text), files.c.name, files.c.friendly_name, metadata_text(files)],
+        )
+        order = ordering(files, page.sort, _SORTS, descending=page.descending)
+        async with self._db.connect() as tx:
+            total = (await tx.execute(select(func.count()).select_from(files).where(*where))).scalar_one()
+            rows = await tx.execute(
+                QUERY.where(*where).order_by(*order).limit(page.limit).offset(page.offset)
+            )
+            return Page([from_row(row) for row in rows], total, page)
+
+    async def update(self, caller: Caller, uid: UUID, changes: FileChanges) -> File:
+        """Change names, metadata, tags or attributes.
+
+        Raises:
+            Invalid: a name is empty or over 1024 characters, or metadata is over 64 KiB.
+        """
+        caller.require(Permission.WRITE)
+        values: dict[str, Any] = {}
+        for name in ("name", "friendly_name"):
+            if (text := getattr(changes, name)) is not None:
+                values[name] = checked_name(text, name)
+        if changes.tags is not None:
+            values["tags"] = checked_words(changes.tags, "tags")
+        if changes.attributes is not None:
+            values["attributes"] = checked_words(changes.attributes, "attributes")
+        async with self._db.transaction() as tx:
+            old = (
+                await tx.execute(
+                    select(files).where(_own(caller, uid, "source", None)).with_for_update(of=files)
+                )
+            ).first()
+            if old is None:
+                raise NotFound("file", uid)
+            if changes.metadata is not None:
+                values["metadata"] = checked_metadata({**old.metadata, **changes.metadata})
+            merged = {
+                k: values.get(k, getattr(old, k)) for k in ("name", "friendly_name", "metadata", "tags")
+            }
+            values["grams"] = search_grams(uid, **merged)
+            await tx.execute(
+                update(files).where(files.c.num == old.num).values(**values, updated_at=func.now())
+            )
+            await ledger.record(tx, caller, "file.updated", "file", uid, {"fields": sorted(values)})
+            return from_row((await tx.execute(QUERY.where(files.c.num == old.num))).one())
+
+    async def delete(
+        self, caller: Caller, uid: UUID, *, purpose: str = "source", asset: UUID | None = None
+    ) -> str:
+        """Delete record and bytes, also of an unfinished upload; assets made from it play on.
+
+        Returns:
+            The storage key of what was removed.
+        """
+        caller.require(Permission.WRITE)
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(delete(files).where(_own(caller, uid, purpose, asset)).returning(files))
+            ).first()
+            if row is None:
+                raise NotFound("file", uid)
+            await discard_file(tx, row)
+            await ledger.record(tx, caller, "file.deleted", "file", uid, {"size": row.size or 0})
+        return str(row.key)
+
+
+async def discard_file(tx: AsyncConnection, row: Row[Any]) -> None:
+    """Have the bytes of a deleted file row cleared, parts of an open upload too; book the freed bytes."""
+    open_upload = row.upload_id if row.status != FileStatus.COMPLETED else None
+    await ledger.discard(tx, [row.key], upload_id=open_upload)
+    await ledger.count(tx, row.tenant_num, "stored_bytes", -(row.size or 0), row.uid)
+
+
+def _asset_num(uid: UUID) -> Any:
+    return select(assets.c.num).where(assets.c.uid == uid).scalar_subquery()
+
+
+def _own(caller: Caller, uid: UUID, purpose: str, asset: UUID | None) -> Any:
+    where = and_(files.c.uid == uid, files.c.tenant_num == caller.tenant.num, files.c.purpose == purpose)
+    return and_(where, files.c.asset_num == _asset_num(asset)) if asset is not None else where
+
+
+def checked_name(text: str, field: str) -> str:
+    """A file's name: 1 to 1024 characters, no control characters (they would break headers).
+
+    Raises:
+        Invalid: names `field`.
+    """
+    text = text.strip()
+    if not text or len(text) > 1024 or any(ord(ch) < 32 or ord(ch) == 127 for ch in text):
+        raise Invalid(f"{field} must have 1 to 1024 printable characters", field=field)
+    return text
+
+
+def checked_metadata(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A free map, at most 64 KiB as JSON, without NUL, which PostgreSQL cannot store.
+
+    Raises:
+        Invalid: names `metadata`.
+    """
+    encoded = json.dumps(dict(value))
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise Invalid("metadata may have at most 64 KiB", field="metadata")
+    if "\\u0000" in encoded:
+        raise Invalid("metadata must not contain NUL characters", field="metadata")
+    return dict(value)
+
+
+def search_grams(
+    uid: UUID, name: str, friendly_name: str, metadata: Mapping[str, Any], tags: Sequence[str]
+) -> list[str]:
+    """The trigrams a file is found by."""
+    return grams(str(uid), name, friendly_name, flat(dict(metadata)), *tags)
+
+
+def from_row(row: Row[Any]) -> File:
+    """A row of `QUERY` (or of the table alone) as a value."""
+    m = row._mapping
+    return File(
+        num=m["num"],
+        uid=m["uid"],
+        tenant_num=m["tenant_num"],
+        purpose=m["purpose"],
+        asset_num=m["asset_num"],
+        name=m["name"],
+        original_name=m["original_name"],
+        friendly_name=m["friendly_name"],
+        content_type=m["content_type"],
+        key=m["key"],
+        status=FileStatus(m["status"]),
+        error=m["error"],
+        protocol=m["protocol"],
+        upload_id=m["upload_id"],
+        part_size=m["part_size"],
+        declared_size=m["declared_size"],
+        size=m["size"],
+        sha256=m["sha256"],
+        intent=m["intent"],
+        kinds=tuple(m["kinds"]),
+        probe=SourceInfo.from_json(m["probe"]) if m["probe"] else None,
+        width=m["width"],
+        height=m["height"],
+        metadata=m["metadata"],
+        tags=tuple(m["tags"]),
+        attributes=tuple(m["attributes"]),
+        uploaded_at=m["uploaded_at"],
+        expires_at=m["expires_at"],
+        created_at=m["created_at"],
+        updated_at=m["updated_at"],
+        asset_uids=tuple(m.get("asset_uids") or ()),
+    )
