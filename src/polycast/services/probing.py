@@ -1,0 +1,111 @@
+"""Looking at a file that just became whole: what is in it, and is it what it claims to be."""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, update
+
+from polycast.db.engine import Database
+from polycast.db.tables import files
+from polycast.domain.access import Caller, Permission
+from polycast.domain.errors import ChildFailed, Conflict, MediaError
+from polycast.domain.files import File
+from polycast.domain.media import SourceInfo
+from polycast.domain.states import FileStatus
+from polycast.media.captions import check_captions
+from polycast.media.images import check_image
+from polycast.media.toolkit import MediaToolkit
+from polycast.services.files import Files
+from polycast.storage.interface import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+class Probing:
+    """Runs the probe, at most `parallel` at a time in this process, each in its own sandbox."""
+
+    def __init__(
+        self, db: Database, store: ObjectStore, media: MediaToolkit, files_: Files, *, parallel: int = 4
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._media = media
+        self._files = files_
+        self._slots = asyncio.Semaphore(parallel)
+
+    async def look_at(self, file: File) -> dict[str, Any]:
+        """Column values for a file that was just received.
+
+        A source that cannot be read is still a completed upload: the reason is kept in `error` and told
+        when somebody makes an asset of it. An image or caption that is none is refused at once.
+
+        Raises:
+            Unreadable, LimitExceeded: purpose image or caption, and the bytes are something else.
+        """
+        async with self.local(file.key) as path, self._slots:
+            if file.purpose == "image":
+                image = await check_image(self._media, path)
+                return {
+                    "width": image.width,
+                    "height": image.height,
+                    "content_type": image.content_type,
+                    "kinds": ["image"],
+                }
+            if file.purpose == "caption":
+                await check_captions(self._media, path)
+                return {"kinds": ["caption"], "content_type": "text/vtt"}
+            try:
+                info = await self._media.probe(path)
+            except MediaError as error:
+                return {"kinds": [], "probe": None, "error": error.message}
+            except ChildFailed as error:
+                log.warning("probe of file %s failed: %s %s", file.uid, error, error.stderr_tail[-500:])
+                return {"kinds": [], "probe": None, "error": "the file crashed the parser and was refused"}
+            return {"probe": info.to_json(), "kinds": kinds_of(info), "error": None}
+
+    async def detect(self, caller: Caller, uid: UUID) -> SourceInfo:
+        """Probe a completed file again and keep what was found.
+
+        Raises:
+            Conflict: the file is not completed.
+            MediaError: it cannot be read; the message says why.
+        """
+        caller.require(Permission.WRITE)
+        file = await self._files.get(caller, uid)
+        if file.status is not FileStatus.COMPLETED:
+            raise Conflict(f"the file is {file.status.value}, not completed")
+        found = await self.look_at(file)
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(files).where(files.c.num == file.num).values(**found, updated_at=func.now())
+            )
+        if found["error"]:
+            raise MediaError(found["error"])
+        return SourceInfo.from_json(found["probe"])
+
+    @asynccontextmanager
+    async def local(self, key: str) -> AsyncIterator[Path]:
+        """The object as a local file for the time of the block; a copy only where the store is remote."""
+        path = self._store.local_path(key)
+        if path is not None:
+            yield path
+            return
+        with tempfile.TemporaryDirectory(dir=self._media.work_root, prefix="fetch-") as folder:
+            path = Path(folder) / ("source" + Path(key).suffix)
+            await self._store.fetch(key, path)
+            yield path
+
+
+def kinds_of(info: SourceInfo) -> list[str]:
+    """What a source is good for: a film with sound is video; captions count when nothing else is in it."""
+    if info.main_video is not None:
+        return ["video"]
+    if info.audio:
+        return ["audio"]
+    return ["caption"] if info.captions else []

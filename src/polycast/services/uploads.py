@@ -1,0 +1,410 @@
+"""Uploads: parts to signed addresses, tus, and what happens when the last byte is there."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from polycast.db.engine import Database
+from polycast.db.tables import assets, files, tenants
+from polycast.domain.access import Caller, Permission
+from polycast.domain.assets import AssetSource
+from polycast.domain.errors import Conflict, Invalid, MediaError, NotFound, PolycastError, QuotaExceeded
+from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
+from polycast.domain.states import FileStatus
+from polycast.protocols.signing import UploadPart, UploadSigner
+from polycast.services import ledger
+from polycast.services.assets import Assets
+from polycast.services.files import (
+    QUERY,
+    checked_metadata,
+    checked_name,
+    discard_file,
+    from_row,
+    search_grams,
+)
+from polycast.services.probing import Probing
+from polycast.services.tenants import Tenants, as_system
+from polycast.storage.interface import ObjectStore, PartInfo
+
+log = logging.getLogger(__name__)
+
+MAX_FILE_SIZE = 5 * 1024**4
+MAX_PART_SIZE = 5 * 1024**3
+URL_LIFE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An open upload and its part plan; `plan` is None where the client chooses its parts."""
+
+    file: File
+    plan: PartPlan | None
+
+
+class Uploads:
+    """Use cases of getting bytes in. Storage is asked outside transactions, rows change inside one."""
+
+    def __init__(
+        self,
+        db: Database,
+        store: ObjectStore,
+        signer: UploadSigner,
+        tenants_: Tenants,
+        assets_: Assets,
+        probing: Probing,
+        *,
+        expiry: timedelta = timedelta(days=2),
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._signer = signer
+        self._tenants = tenants_
+        self._assets = assets_
+        self._probing = probing
+        self._expiry = expiry
+
+    async def start(
+        self,
+        caller: Caller,
+        *,
+        name: str,
+        friendly_name: str | None = None,
+        size: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        content_type: str | None = None,
+        purpose: str = "source",
+        asset: UUID | None = None,
+        intent: Mapping[str, Any] | None = None,
+        protocol: str = "parts",
+        part_size: int = DEFAULT_PART_SIZE,
+    ) -> Upload:
+        """Open an upload.
+
+        Args:
+            size: bytes, if the client says so beforehand; then there is a part plan and completion
+                insists on the size.
+            purpose: source, image or caption; the latter two belong to `asset`.
+            intent: what the file is for, e.g. {"asset": uid} of an asset that waits for it.
+
+        Raises:
+            Invalid: size not in 1 byte … 5 TiB, bad names or metadata.
+            QuotaExceeded: the tenant's disk quota would be exceeded.
+            NotFound: the asset is not the tenant's.
+        """
+        caller.require(Permission.WRITE)
+        name = checked_name(name, "name")
+        friendly = checked_name(friendly_name, "friendlyName") if friendly_name is not None else ""
+        meta = checked_metadata(metadata or {})
+        if size is not None and not 0 < size <= MAX_FILE_SIZE:
+            raise Invalid("the file size must be 1 byte to 5 TiB", field="fileSize")
+        plan = plan_parts(size, part_size) if size is not None else None
+        await self._check_quota(caller, size or 0)
+        uid = uuid4()
+        folder = {"image": "images", "caption": "captions"}.get(purpose, "files")
+        key = f"{folder}/{caller.tenant.uid}/{uid}/source{_extension(name)}"
+        upload_id = await self._store.begin_multipart(
+            key, content_type=content_type, part_size=plan.part_size if plan else None
+        )
+        async with self._db.transaction() as tx:
+            asset_num = await _asset_num(tx, caller, asset) if asset is not None else None
+            await tx.execute(
+                insert(files).values(
+                    uid=uid,
+                    tenant_num=caller.tenant.num,
+                    purpose=purpose,
+                    asset_num=asset_num,
+                    name=name,
+                    original_name=name,
+                    friendly_name=friendly,
+                    content_type=content_type,
+                    key=key,
+                    protocol=protocol,
+                    upload_id=upload_id,
+                    part_size=plan.part_size if plan else None,
+                    declared_size=size,
+                    intent=dict(intent or {}),
+                    metadata=meta,
+                    grams=search_grams(uid, name, friendly, meta, ()),
+                    expires_at=func.now() + self._expiry,
+                )
+            )
+            await ledger.record(
+                tx, caller, "file.started", "file", uid, {"size": size, "protocol": protocol}
+            )
+            row = (await tx.execute(QUERY.where(files.c.uid == uid))).one()
+        return Upload(from_row(row), plan)
+
+    async def part_url(self, file: File, number: int, base_url: str, *, now: datetime | None = None) -> str:
+        """The address one part is PUT to, good for a day: the store's own, or ours with a signed token.
+
+        Raises:
+            Invalid: the part is outside the plan, or not 1 to 10 000.
+            Conflict: the upload is closed.
+        """
+        most = self._part_limit(file, number)
+        if file.status is not FileStatus.UPLOADING or file.upload_id is None:
+            raise Conflict(f"the upload is {file.status.value}")
+        presigned = await self._store.presign_part(
+            file.key, file.upload_id, number, int(URL_LIFE.total_seconds())
+        )
+        if presigned is not None:
+            return presigned
+        expires = int(((now or datetime.now(UTC)) + URL_LIFE).timestamp())
+        token = self._signer.sign(UploadPart(str(file.uid), number, most, expires))
+        return f"{base_url}/upload/{token}"
+
+    async def put_part(
+        self, token: str, body: AsyncIterator[bytes], length: int | None, *, now: datetime | None = None
+    ) -> PartInfo:
+        """Receive the body of a signed part address.
+
+        Raises:
+            Unauthorized (or a subclass): the token is bad or expired.
+            NotFound: the upload is gone. Conflict: it is closed. TooLarge: more bytes than the part has.
+        """
+        part = self._signer.verify(token, int((now or datetime.now(UTC)).timestamp()))
+        file = await self._by_uid(UUID(part.upload))
+        if file.status is not FileStatus.UPLOADING or file.upload_id is None:
+            raise Conflict(f"the upload is {file.status.value}")
+        return await self._store.put_part(
+            file.key, file.upload_id, part.number, body, part.max_bytes, size=length
+        )
+
+    async def list_parts(self, file: File) -> list[PartInfo]:
+        """Parts received so far, ascending; empty when the upload is closed."""
+        if file.status is not FileStatus.UPLOADING or file.upload_id is None:
+            return []
+        return list(await self._store.list_parts(file.key, file.upload_id))
+
+    async def complete(
+        self, caller: Caller, uid: UUID, parts: Sequence[tuple[int, str]], *, purpose: str = "source"
+    ) -> File:
+        """Close an upload: check and join its parts, probe the file, hand it to who waits for it.
+
+        Calling it again with the same parts answers the same.
+
+        Args:
+            parts: (number, ETag) of every part, in any order, with or without quotes.
+
+        Raises:
+            Invalid: a part is missing, unknown, or of another size or ETag; `field` is `parts`.
+            Conflict: the upload was cancelled.
+            Unreadable: an image or caption that is none.
+        """
+        caller.require(Permission.WRITE)
+        file = await self._own(caller, uid, purpose)
+        if file.status is FileStatus.ERROR or file.upload_id is None:
+            raise Conflict(f"the upload is {file.status.value}")
+        ordered = _checked_parts(parts)
+        if file.declared_size is not None and file.part_size is not None and file.protocol == "parts":
+            expected = plan_parts(file.declared_size, file.part_size).parts_count
+            if len(ordered) != expected:
+                raise Invalid(f"the upload has {expected} parts, {len(ordered)} were named", field="parts")
+        info = await self._store.complete_multipart(file.key, file.upload_id, ordered)
+        if file.status is FileStatus.COMPLETED:
+            return file
+        if file.declared_size is not None and info.size != file.declared_size:
+            raise Invalid(
+                f"{info.size} bytes arrived, {file.declared_size} were announced", field="parts"
+            )
+        return await self._finish(caller, file, info.size)
+
+    async def finish_stored(self, caller: Caller, uid: UUID, size: int) -> File:
+        """Close an upload whose object the store already holds whole (tus, pull)."""
+        return await self._finish(caller, await self._own(caller, uid, None), size)
+
+    async def _finish(self, caller: Caller, file: File, size: int) -> File:
+        """Write down that the file is whole; exactly one of several concurrent callers goes on."""
+        found = await self._probing.look_at(file)
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    update(files)
+                    .where(files.c.num == file.num, files.c.status == FileStatus.UPLOADING)
+                    .values(
+                        status=FileStatus.COMPLETED,
+                        size=size,
+                        uploaded_at=func.now(),
+                        updated_at=func.now(),
+                        expires_at=None,
+                        **found,
+                    )
+                    .returning(files.c.num)
+                )
+            ).first()
+            if row is not None:
+                await ledger.record(tx, caller, "file.completed", "file", file.uid, {"size": size})
+                await ledger.count(tx, file.tenant_num, "stored_bytes", size, file.uid)
+                await self._hand_over(tx, caller, file)
+            return from_row((await tx.execute(QUERY.where(files.c.num == file.num))).one())
+
+    async def _hand_over(self, tx: AsyncConnection, caller: Caller, file: File) -> None:
+        """Attach the file to the asset that waits for it, all its audio included."""
+        wanted = file.intent.get("asset")
+        if wanted is None:
+            return
+        asset = (
+            await tx.execute(
+                select(assets.c.num, assets.c.uid)
+                .where(assets.c.uid == UUID(wanted), assets.c.tenant_num == file.tenant_num)
+                .with_for_update()
+            )
+        ).first()
+        if asset is not None:  # it may have been deleted while bytes were coming in
+            await tx.execute(
+                update(assets)
+                .where(assets.c.num == asset.num)
+                .values(upload_type=file.intent.get("upload_type", file.protocol))
+            )
+            await self._assets.attach(
+                tx, caller, asset.num, asset.uid, [AssetSource(file.uid, auto_audio=True)]
+            )
+
+    async def cancel(
+        self, caller: Caller, uid: UUID, *, remove: bool, purpose: str = "source"
+    ) -> None:
+        """Abort an upload and free its parts; the record stays with status error unless `remove`.
+
+        Raises:
+            Conflict: the upload is completed already.
+        """
+        caller.require(Permission.WRITE)
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    select(files)
+                    .where(
+                        files.c.uid == uid,
+                        files.c.tenant_num == caller.tenant.num,
+                        files.c.purpose == purpose,
+                    )
+                    .with_for_update()
+                )
+            ).first()
+            if row is None:
+                raise NotFound("file", uid)
+            if row.status == FileStatus.COMPLETED:
+                raise Conflict("the upload is completed already")
+            await discard_file(tx, row)
+            if remove:
+                await tx.execute(delete(files).where(files.c.num == row.num))
+            else:
+                await tx.execute(
+                    update(files)
+                    .where(files.c.num == row.num)
+                    .values(
+                        status=FileStatus.ERROR,
+                        error="cancelled",
+                        upload_id=None,
+                        expires_at=None,
+                        updated_at=func.now(),
+                    )
+                )
+            await ledger.record(tx, caller, "file.cancelled", "file", uid, {"removed": remove})
+
+    async def expire(self, now: datetime, *, limit: int = 100) -> int:
+        """Drop uploads that were not completed in time; returns how many. For upkeep."""
+        async with self._db.transaction() as tx:
+            rows = (
+                await tx.execute(
+                    select(files)
+                    .where(files.c.status == FileStatus.UPLOADING, files.c.expires_at < now)
+                    .limit(limit)
+                    .with_for_update(skip_locked=True)
+                )
+            ).all()
+            for row in rows:
+                await discard_file(tx, row)
+                await tx.execute(delete(files).where(files.c.num == row.num))
+                owner = (await self._tenants.by_num(row.tenant_num)).ref
+                await ledger.record(
+                    tx, as_system(owner, "system:upkeep"), "file.expired", "file", row.uid
+                )
+        return len(rows)
+
+    async def _check_quota(self, caller: Caller, size: int) -> None:
+        tenant = await self._tenants.get(caller)
+        if tenant.quota_bytes is None:
+            return
+        used = await self._tenants.usage(caller.tenant.num)
+        async with self._db.connect() as tx:
+            coming = (
+                await tx.execute(
+                    select(func.coalesce(func.sum(files.c.declared_size), 0)).where(
+                        files.c.tenant_num == caller.tenant.num, files.c.status == FileStatus.UPLOADING
+                    )
+                )
+            ).scalar_one()
+        if used.source_bytes + used.stored_bytes + int(coming) + size > tenant.quota_bytes:
+            raise QuotaExceeded(f"the disk quota of {tenant.quota_bytes} bytes would be exceeded")
+
+    def _part_limit(self, file: File, number: int) -> int:
+        if file.declared_size is None or file.part_size is None:
+            if not 1 <= number <= MAX_PARTS:
+                raise Invalid(f"part numbers are 1 to {MAX_PARTS}", field="partNumber")
+            return MAX_PART_SIZE
+        plan = plan_parts(file.declared_size, file.part_size)
+        if not 1 <= number <= plan.parts_count:
+            raise Invalid(f"part numbers are 1 to {plan.parts_count}", field="partNumber")
+        return plan.last_part_size if number == plan.parts_count else plan.part_size
+
+    async def _by_uid(self, uid: UUID) -> File:
+        async with self._db.connect() as tx:
+            row = (
+                await tx.execute(
+                    QUERY.join(tenants, tenants.c.num == files.c.tenant_num).where(
+                        files.c.uid == uid, tenants.c.deleted_at.is_(None)
+                    )
+                )
+            ).first()
+        if row is None:
+            raise NotFound("upload")
+        return from_row(row)
+
+    async def _own(self, caller: Caller, uid: UUID, purpose: str | None) -> File:
+        where = and_(files.c.uid == uid, files.c.tenant_num == caller.tenant.num)
+        if purpose is not None:
+            where = and_(where, files.c.purpose == purpose)
+        async with self._db.connect() as tx:
+            row = (await tx.execute(QUERY.where(where))).first()
+        if row is None:
+            raise NotFound("file", uid)
+        return from_row(row)
+
+
+def _checked_parts(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    if not parts:
+        raise Invalid("no parts were named", field="parts")
+    ordered = sorted((number, etag.strip().strip('"')) for number, etag in parts)
+    if any(not etag for _, etag in ordered):
+        raise Invalid("every part needs its ETag", field="parts")
+    for position, (number, _) in enumerate(ordered, 1):
+        if number != position:
+            raise Invalid(f"part {position} is missing or named twice", field="parts")
+    return ordered
+
+
+async def _asset_num(tx: AsyncConnection, caller: Caller, uid: UUID) -> int:
+    num = (
+        await tx.execute(
+            select(assets.c.num).where(assets.c.uid == uid, assets.c.tenant_num == caller.tenant.num)
+        )
+    ).scalar()
+    if num is None:
+        raise NotFound("asset", uid)
+    return int(num)
+
+
+def _extension(name: str) -> str:
+    """A harmless lower-case extension of a file name, for people who look into the store; "" otherwise."""
+    suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    return suffix if 1 < len(suffix) <= 6 and suffix[1:].isascii() and suffix[1:].isalnum() else ""
+
+
