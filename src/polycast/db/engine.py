@@ -1,0 +1,148 @@
+"""The way to PostgreSQL: one engine per process, explicit transactions, time limits on every statement."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from polycast.domain.errors import Unavailable
+
+T = TypeVar("T")
+
+SERIALIZATION_FAILURE = "40001"
+DEADLOCK = "40P01"
+UNIQUE_VIOLATION = "23505"
+EXCLUSION_VIOLATION = "23P01"
+
+RACES = frozenset({SERIALIZATION_FAILURE, DEADLOCK, UNIQUE_VIOLATION, EXCLUSION_VIOLATION})
+"""States of PostgreSQL that mean "another transaction was first": the same work may succeed when begun anew."""
+
+
+class Database:
+    """A pool of connections to one database.
+
+    Args:
+        url: `postgresql://…`; `postgresql+psycopg://…` is the same.
+        pool_size: connections kept; `overflow` more may be opened for a moment.
+        statement_timeout_s: a statement that runs longer is ended by the server.
+        lock_timeout_s: so is one that waits longer for a lock, which must stay below the statement's limit.
+        idle_transaction_timeout_s: a transaction forgotten open is ended, since it would block clean-up.
+        pool_timeout_s: patience for a free connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        overflow: int = 10,
+        statement_timeout_s: float = 30.0,
+        lock_timeout_s: float = 10.0,
+        idle_transaction_timeout_s: float = 120.0,
+        pool_timeout_s: float = 10.0,
+        application: str = "polycast",
+    ) -> None:
+        self.url = plain_url(url)
+        limits = {
+            "statement_timeout": statement_timeout_s,
+            "lock_timeout": lock_timeout_s,
+            "idle_in_transaction_session_timeout": idle_transaction_timeout_s,
+        }
+        options = " ".join(f"-c {name}={int(seconds * 1000)}" for name, seconds in limits.items())
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(self.url).set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=overflow,
+            pool_timeout=pool_timeout_s,
+            # a restarted server must cost no caller an error
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            connect_args={
+                "options": f"{options} -c timezone=UTC",
+                "application_name": application,
+                "connect_timeout": 10,
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction: committed when the block ends, rolled back when it raises or is cancelled.
+
+        Raises:
+            Unavailable: no connection to the server.
+        """
+        async with self.connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reads; what it began is rolled back at the end.
+
+        Raises:
+            Unavailable: no connection to the server.
+        """
+        try:
+            connection = await self.engine.connect()
+        except (OperationalError, InterfaceError, TimeoutError) as error:
+            raise Unavailable("the database is not available") from error
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def ping(self) -> None:
+        """One round trip.
+
+        Raises:
+            Unavailable: no answer.
+        """
+        async with self.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def dispose(self) -> None:
+        """Close all pooled connections; the object may be used again."""
+        await self.engine.dispose()
+
+
+def plain_url(url: str) -> str:
+    """A libpq URL without SQLAlchemy's driver suffix, as psycopg and pg_dump read it.
+
+    Raises:
+        Unavailable: not a PostgreSQL URL.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        raise Unavailable("the database URL must begin with postgresql://")
+    return f"postgresql://{rest}"
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's five-letter state behind an error of SQLAlchemy, None when there is none."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(origin, "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+async def retrying(
+    work: Callable[[], Awaitable[T]], *, attempts: int = 5, states: frozenset[str] = RACES
+) -> T:
+    """Run `work`, a whole transaction, again while it loses races against others.
+
+    Two writers that look first and insert then may both see nothing: the loser gets a unique violation,
+    begins anew, and finds what the winner wrote. A violation that stays is the caller's own mistake and is
+    raised after `attempts`.
+    """
+    for attempt in range(1, attempts + 1):
+        try:
+            return await work()
+        except DBAPIError as error:
+            if sqlstate(error) not in states or attempt == attempts:
+                raise
+        # apart from each other, or both lose again
+        await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - no secret
+    raise AssertionError("unreachable")

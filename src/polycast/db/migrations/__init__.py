@@ -1,0 +1,1 @@
+"""Alembic's environment; `polycast.db.migrate` is the way to run it."""
