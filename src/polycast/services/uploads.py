@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,7 +15,7 @@ from polycast.db.engine import Database
 from polycast.db.tables import assets, files, tenants
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import AssetSource
-from polycast.domain.errors import Conflict, Invalid, MediaError, NotFound, PolycastError, QuotaExceeded
+from polycast.domain.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
 from polycast.domain.states import FileStatus
 from polycast.protocols.signing import UploadPart, UploadSigner
@@ -135,9 +135,7 @@ class Uploads:
                     expires_at=func.now() + self._expiry,
                 )
             )
-            await ledger.record(
-                tx, caller, "file.started", "file", uid, {"size": size, "protocol": protocol}
-            )
+            await ledger.record(tx, caller, "file.started", "file", uid, {"size": size, "protocol": protocol})
             row = (await tx.execute(QUERY.where(files.c.uid == uid))).one()
         return Upload(from_row(row), plan)
 
@@ -211,9 +209,7 @@ class Uploads:
         if file.status is FileStatus.COMPLETED:
             return file
         if file.declared_size is not None and info.size != file.declared_size:
-            raise Invalid(
-                f"{info.size} bytes arrived, {file.declared_size} were announced", field="parts"
-            )
+            raise Invalid(f"{info.size} bytes arrived, {file.declared_size} were announced", field="parts")
         return await self._finish(caller, file, info.size)
 
     async def finish_stored(self, caller: Caller, uid: UUID, size: int) -> File:
@@ -267,9 +263,7 @@ class Uploads:
                 tx, caller, asset.num, asset.uid, [AssetSource(file.uid, auto_audio=True)]
             )
 
-    async def cancel(
-        self, caller: Caller, uid: UUID, *, remove: bool, purpose: str = "source"
-    ) -> None:
+    async def cancel(self, caller: Caller, uid: UUID, *, remove: bool, purpose: str = "source") -> None:
         """Abort an upload and free its parts; the record stays with status error unless `remove`.
 
         Raises:
@@ -324,9 +318,7 @@ class Uploads:
                 await discard_file(tx, row)
                 await tx.execute(delete(files).where(files.c.num == row.num))
                 owner = (await self._tenants.by_num(row.tenant_num)).ref
-                await ledger.record(
-                    tx, as_system(owner, "system:upkeep"), "file.expired", "file", row.uid
-                )
+                await ledger.record(tx, as_system(owner, "system:upkeep"), "file.expired", "file", row.uid)
         return len(rows)
 
     async def _check_quota(self, caller: Caller, size: int) -> None:
@@ -406,5 +398,3 @@ def _extension(name: str) -> str:
     """A harmless lower-case extension of a file name, for people who look into the store; "" otherwise."""
     suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     return suffix if 1 < len(suffix) <= 6 and suffix[1:].isascii() and suffix[1:].isalnum() else ""
-
-
