@@ -10,6 +10,9 @@ MAX_KEY_BYTES = 900
 MAX_SEGMENT_BYTES = 200
 """file systems end at 255"""
 
+HIDDEN = ".uploads/"
+"""where remote stores keep the state of uploads in parts; no key may begin with it"""
+
 
 def check_key(key: str) -> str:
     """Answers the key, raises `Invalid(field='key')` for one that no store may see."""
@@ -26,6 +29,8 @@ def check_key(key: str) -> str:
             raise Invalid("an object key has an empty or relative segment", field="key")
         if len(segment.encode()) > MAX_SEGMENT_BYTES:
             raise Invalid(f"a segment of an object key is longer than {MAX_SEGMENT_BYTES} bytes", field="key")
+    if key.startswith(HIDDEN) or key + "/" == HIDDEN:
+        raise Invalid("an object key lies in a folder of the store's own", field="key")
     if "\\" in key or any(unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} for char in key):
         raise Invalid("an object key has a backslash or a control character", field="key")
     return key

@@ -35,7 +35,7 @@ from polycast.storage.interface import ObjectInfo, PartInfo, UploadInfo
 from polycast.storage.keys import check_key, check_part_number
 from polycast.storage.local_layout import Layout, delete_tree, facts
 from polycast.storage.part_writer import PartWriter
-from polycast.storage.parts import check_parts, receive
+from polycast.storage.parts import check_parts, check_same_parts, receive
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _LOCK_POLL_S = 0.02
@@ -139,12 +139,7 @@ class LocalUploads:
         done = folder / "done.json"
         if done.exists():
             decision = json.loads(done.read_bytes())
-            known = [PartInfo(*part) for part in decision["parts"]]
-            try:
-                if len(check_parts(known, parts)) != len(known):
-                    raise Conflict("the upload was completed with other parts")
-            except Invalid:
-                raise Conflict("the upload was completed with other parts") from None
+            check_same_parts([PartInfo(*part) for part in decision["parts"]], parts)
         else:
             records = {record.number: record for record in _records(folder)}
             chosen = [

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from polycast.domain.errors import Invalid, TooLarge
+from polycast.domain.errors import Conflict, Invalid, TooLarge
 from polycast.storage.files import BLOCK
 from polycast.storage.interface import PartInfo
 from polycast.storage.keys import clean_etag
@@ -100,3 +100,9 @@ def check_parts(
     if expected_size is not None and total != expected_size:
         raise Invalid(f"{expected_size} bytes were declared, the parts have {total}", field="size")
     return chosen
+
+
+def check_same_parts(done: Sequence[PartInfo], wanted: Sequence[tuple[int, str]]) -> None:
+    """A repeated completion names what was completed; raises `Conflict` if not."""
+    if [(part.number, part.etag) for part in done] != [(number, clean_etag(etag)) for number, etag in wanted]:
+        raise Conflict("the upload was completed with other parts")
