@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.protocols.test_tracklog import HEADER, LOG
 
 from polycast.domain.tracks import Segment, SegmentFlag, TrackHeader, TrackLog
 from polycast.protocols import hls, m3u8
 from polycast.protocols.errors import PlaylistError
 from polycast.protocols.published import PublishedTrack
+from tests.unit.protocols.test_tracklog import HEADER, LOG
 
 AUDIO = TrackHeader(
     kind="audio",

@@ -4,11 +4,11 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.protocols.strategies import logs, segments
 
 from polycast.domain.tracks import ObjectRef, Segment, TrackHeader, TrackLog
 from polycast.protocols import tracklog
 from polycast.protocols.errors import TrackLogError
+from tests.unit.protocols.strategies import logs, segments
 
 HEADER = TrackHeader(
     kind="video",
