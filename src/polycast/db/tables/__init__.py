@@ -3,6 +3,7 @@
 from polycast.db.tables.base import metadata
 from polycast.db.tables.identity import api_keys, domains, organizations, players, tenants
 from polycast.db.tables.ledger import events, garbage, usage
+from polycast.db.tables.queue import job_failures
 from polycast.db.tables.vod import (
     asset_images,
     asset_sources,
@@ -32,6 +33,7 @@ __all__ = [
     "files",
     "garbage",
     "generations",
+    "job_failures",
     "metadata",
     "organizations",
     "outputs",

@@ -187,6 +187,8 @@ generations = Table(
     Column("state", String, nullable=False, server_default="building"),
     Column("duration_ms", BigInteger),
     Column("size", BigInteger, nullable=False, server_default=text("0")),
+    # what its chunk jobs are to make, decided once; see services/pipeline/plan
+    Column("plan", JSONB),
     Column("published_at", DateTime(timezone=True)),
     Column("retired_at", DateTime(timezone=True)),
     *timestamps(),
