@@ -1,0 +1,118 @@
+"""Chunks: the pieces of a source that are encoded apart, each a whole number of segments. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from polycast.media.grid import Grid, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece, complete: with the source and the renditions it is all that an encoder needs.
+
+    Attributes:
+        number: from 0, in order of time; first_segment: number of its first segment, counted from 1.
+        starts, end: ticks of the grid; counts: frames expected in each segment.
+        origin_s, origin_ticks: this source time is shown at this tick.
+        from_s, to_s: source seconds to begin and stop at; None: the start, the end of the source.
+        seek_s, deeper_s: where to begin decoding, and where when that was not enough; None: at the start.
+        exact: the frame counts are certain; fill: places without a frame are to be filled.
+    """
+
+    number: int
+    first_segment: int
+    kind: Kind
+    timescale: int
+    starts: tuple[int, ...]
+    end: int
+    counts: tuple[int, ...]
+    rate: Fraction | None
+    origin_s: Fraction
+    origin_ticks: int
+    from_s: Fraction | None = None
+    to_s: Fraction | None = None
+    seek_s: Fraction | None = None
+    deeper_s: Fraction | None = None
+    exact: bool = True
+    fill: bool = False
+
+    @property
+    def duration_s(self) -> float:
+        return (self.end - self.starts[0]) / self.timescale
+
+    @property
+    def frames(self) -> int:
+        return sum(self.counts)
+
+    @property
+    def segments(self) -> range:
+        """Numbers of its segments."""
+        return range(self.first_segment, self.first_segment + len(self.starts))
+
+    def to_json(self) -> dict[str, Any]:
+        """For a job's payload."""
+        return {
+            name: str(value) if isinstance(value, Fraction) else list(value) if isinstance(value, tuple) else value
+            for name in self.__slots__
+            for value in (getattr(self, name),)
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Chunk":
+        values = {name: data[name] for name in cls.__slots__}
+        for name in ("rate", "origin_s", "from_s", "to_s", "seek_s", "deeper_s"):
+            values[name] = None if values[name] is None else Fraction(values[name])
+        for name in ("starts", "counts"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+def plan_chunks(grid: Grid, target_s: float = 24.0, *, first_s: float = 4.0) -> list[Chunk]:
+    """Cut a grid into chunks.
+
+    Args:
+        target_s: wished length, > 0; a chunk is the segments that fit into it, at least one.
+        first_s: wished length of the first chunk, which something waits for.
+
+    Returns:
+        Chunks in order without gap or overlap, covering the grid. A chunk of less than a third of the target
+        at the end is joined to the one before it, unless that is the first. Audio alone: no chunk.
+    """
+    if grid.kind == "audio":
+        return []
+    bounds = grid.boundaries
+    cuts = [0]
+    while cuts[-1] < len(grid.starts):
+        limit = (first_s if len(cuts) == 1 else target_s) * grid.timescale + bounds[cuts[-1]]
+        following = cuts[-1] + 1
+        while following < len(grid.starts) and bounds[following + 1] <= limit:
+            following += 1
+        cuts.append(following)
+    if len(cuts) > 3 and (grid.end - bounds[cuts[-2]]) * 3 < target_s * grid.timescale:
+        cuts.pop(-2)
+    return [_chunk(grid, number, a, b) for number, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))]
+
+
+def _chunk(grid: Grid, number: int, first: int, stop: int) -> Chunk:
+    is_last = stop == len(grid.starts)
+    cut = grid.cuts[first]
+    return Chunk(
+        number=number,
+        first_segment=first + 1,
+        kind=grid.kind,
+        timescale=grid.timescale,
+        starts=grid.starts[first:stop],
+        end=grid.boundaries[stop],
+        counts=grid.counts[first:stop],
+        rate=grid.rate,
+        origin_s=grid.origin_s,
+        origin_ticks=grid.starts[0],
+        from_s=cut.source_s,
+        to_s=None if is_last else grid.cuts[stop].source_s,
+        seek_s=cut.seek_s,
+        deeper_s=cut.deeper_s,
+        exact=grid.exact,
+        fill=grid.has_holes,
+    )

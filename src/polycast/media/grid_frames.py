@@ -1,0 +1,115 @@
+"""Where the frames of a source stand in time: the facts that grid and chunks are planned on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from polycast.domain.media import VideoTrack
+
+# Rates that a container may blur (Matroska keeps whole milliseconds, probes guess): tried before any guess.
+_COMMON = tuple(
+    Fraction(n, d)
+    for n, d in (
+        (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1),
+        (10, 1), (12, 1), (15, 1), (20, 1), (100, 1), (120000, 1001), (120, 1), (12000, 1001), (15000, 1001),
+    )
+)  # fmt: skip
+_MAX_HOLES = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class FrameIndex:
+    """Presentation times of one video track, read from the packets without decoding.
+
+    Attributes:
+        time_base: seconds a tick of `pts`.
+        pts: of each frame, ascending, no two equal; at least one.
+        keys: PTS at which a decoder may start, ascending; a subset of `pts`.
+        last_duration: ticks that the last frame is shown.
+        exact: every packet is one shown frame with a time of its own (False: field pairs, missing times),
+            so that counts of decoded frames can be held against it.
+    """
+
+    time_base: Fraction
+    pts: tuple[int, ...]
+    keys: tuple[int, ...]
+    last_duration: int
+    exact: bool = True
+
+    def seconds(self, pts: int) -> Fraction:
+        return pts * self.time_base
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "time_base": str(self.time_base),
+            "pts": list(self.pts),
+            "keys": list(self.keys),
+            "last_duration": self.last_duration,
+            "exact": self.exact,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "FrameIndex":
+        return cls(
+            time_base=Fraction(data["time_base"]),
+            pts=tuple(data["pts"]),
+            keys=tuple(data["keys"]),
+            last_duration=data["last_duration"],
+            exact=data["exact"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """A steady rate: frame `i` of the index stands at place `places[i]`, each place lasting 1/rate.
+
+    `holes` places between the first and the last have no frame (dropped by the camera or the network).
+    """
+
+    rate: Fraction
+    places: tuple[int, ...]
+
+    @property
+    def holes(self) -> int:
+        return self.places[-1] + 1 - len(self.places)
+
+
+def find_lattice(frames: FrameIndex, video: VideoTrack) -> Lattice | None:
+    """The steady rate of a source, or None where frames come as they like.
+
+    Containers round times and probes guess rates; only the frames themselves tell. A rate is accepted when
+    every frame is within a quarter of a frame of its own place and at most 2 % of the places are empty.
+    """
+    if len(frames.pts) < 2:
+        rate = video.nominal_rate or video.frame_rate or Fraction(25)
+        return Lattice(rate, (0,)) if 0 < rate <= 240 else None
+    span = frames.seconds(frames.pts[-1] - frames.pts[0])
+    measured = (len(frames.pts) - 1) / span
+    guesses = [r for r in (video.nominal_rate, video.frame_rate) if r]
+    near = sorted((*guesses, *_COMMON), key=lambda r: abs(r / measured - 1))
+    for rate in dict.fromkeys(near):
+        # holes make the true rate higher than the measured one, never lower (beyond rounding)
+        if Fraction(995, 1000) * measured <= rate <= measured * Fraction(1 + 2 * _MAX_HOLES) and rate <= 240:
+            places = _places(frames, rate)
+            if places is not None:
+                return Lattice(rate, places)
+    return None
+
+
+def _places(frames: FrameIndex, rate: Fraction) -> tuple[int, ...] | None:
+    # integers throughout: an hour has 200 000 frames and Fraction arithmetic would take a second
+    step = rate * frames.time_base
+    num, den = step.numerator, step.denominator
+    first, last_place = frames.pts[0], -1
+    places: list[int] = []
+    for pts in frames.pts:
+        scaled = (pts - first) * num
+        place = (2 * scaled + den) // (2 * den)
+        if place <= last_place or 4 * abs(scaled - place * den) > den:
+            return None
+        places.append(place)
+        last_place = place
+    if places[-1] + 1 - len(places) > max(2, _MAX_HOLES * len(places)):
+        return None
+    return tuple(places)
