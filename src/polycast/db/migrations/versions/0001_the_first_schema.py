@@ -479,6 +479,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), server_default="building", nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("plan", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
