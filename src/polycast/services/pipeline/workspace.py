@@ -1,0 +1,105 @@
+"""Where the pipeline meets the disk: scratch folders, sources on local disk, results into the store."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from polycast.domain.errors import NotFound, UpstreamFailed
+from polycast.domain.tracks import TrackLog
+from polycast.protocols import tracklog
+from polycast.storage.interface import ObjectStore
+
+LOG_OBJECT = "log.jsonl"
+_PARALLEL = 16
+
+
+class Workspace:
+    """Local files for jobs.
+
+    Args:
+        root: of scratch folders, on the same filesystem as a local store, so that results are moved.
+    """
+
+    def __init__(self, store: ObjectStore, root: Path) -> None:
+        self.store = store
+        self.root = root
+
+    @asynccontextmanager
+    async def scratch(self, name: str) -> AsyncIterator[Path]:
+        """An empty folder, gone at the end whatever happens."""
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{name}-", dir=self.root))
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    @asynccontextmanager
+    async def source(self, key: str) -> AsyncIterator[Path]:
+        """An object as a local file: its own where the store is local, else a copy for the time of the block.
+
+        Raises:
+            NotFound: the object is gone.
+        """
+        path = self.store.local_path(key)
+        if path is not None:
+            if not path.exists():
+                raise NotFound("stored file")
+            yield path
+            return
+        async with self.scratch("source") as folder:
+            path = folder / ("source" + Path(key).suffix)
+            await self.store.fetch(key, path)
+            yield path
+
+    async def keep(self, files: Iterable[tuple[Path, str, int]]) -> int:
+        """Move files into the store as (file, key, expected bytes); returns their bytes in all.
+
+        Each object appears whole; `flush` is called once at the end.
+
+        Raises:
+            UpstreamFailed: a file has not the length its maker stated: nothing of that is published.
+        """
+        gate = asyncio.Semaphore(_PARALLEL)
+
+        async def one(path: Path, key: str, size: int) -> int:
+            async with gate:
+                info = await self.store.put_file(key, path, move=True, durable=False)
+            if info.size != size:
+                raise UpstreamFailed(f"object {key} has {info.size} bytes, its maker stated {size}")
+            return info.size
+
+        sizes = await asyncio.gather(*(one(*file) for file in files))
+        await self.store.flush()
+        return sum(sizes)
+
+    async def keep_track(self, folder: Path, prefix: str, log: TrackLog) -> int:
+        """Move a packaged track into the store: init segment and segments first, the log last."""
+        wanted: dict[str, int] = {}
+        if log.header.init is not None:
+            wanted[log.header.init.object] = log.header.init.offset + log.header.init.size
+        for segment in log.segments:
+            wanted[segment.object] = max(wanted.get(segment.object, 0), segment.offset + segment.size)
+        size = await self.keep((folder / name, prefix + name, length) for name, length in wanted.items())
+        await self.put_log(prefix, log)
+        return size
+
+    async def put_log(self, prefix: str, log: TrackLog) -> None:
+        """Write (or replace, while it grows) a track's log."""
+        await self.store.put(prefix + LOG_OBJECT, tracklog.dumps(log), durable=True)
+
+    async def get_log(self, prefix: str) -> TrackLog:
+        """A track's log. Raises NotFound."""
+        return tracklog.loads(await self.store.get(prefix + LOG_OBJECT))
+
+    async def clear(self) -> None:
+        """Remove scratch folders that an earlier life of this process left."""
+        await asyncio.to_thread(self._clear)
+
+    def _clear(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        for entry in self.root.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
