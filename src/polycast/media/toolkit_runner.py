@@ -20,8 +20,7 @@ from polycast.domain.errors import (
     Unreadable,
 )
 from polycast.media.toolkit_allowlist import CODEC_WHITELIST, FORMAT_WHITELIST, PROTOCOL_WHITELIST
-from polycast.proc.child import ChildResult, ChildSpec, Limits, run_child
-from polycast.proc.sandbox import SandboxPolicy
+from polycast.proc.child import ChildResult, ChildSpec, Limits, SandboxPolicy, python_child, run_child
 
 _ERRORS: dict[str, type[MediaError]] = {
     cls.__name__: cls for cls in (MediaError, Unreadable, NoPlayableTracks, Encrypted, LimitExceeded)
@@ -81,9 +80,10 @@ class Tools:
         ffmpeg: path of the ffmpeg binary (at least 8.1.2).
         python: interpreter for the Python children, which needs our packages.
         sandbox: run children confined (False only in tests of machines that cannot).
-        work_root: existing folder for scratch files; children start in it.
+        work_root: existing folder for scratch files of the engine's callers.
         limits: for children that work through whole files.
         nice: added niceness of every child.
+        cpus: processors the children may run on; None: those of this process.
     """
 
     ffmpeg: str
@@ -92,6 +92,7 @@ class Tools:
     sandbox: bool = True
     limits: ToolLimits = field(default_factory=ToolLimits)
     nice: int = 0
+    cpus: frozenset[int] | None = None
 
     async def _run_python_child(
         self,
@@ -121,7 +122,7 @@ class Tools:
         """
         answer: dict[str, Any] = {}
 
-        def line(raw: bytes) -> None:
+        def line(raw: str) -> None:
             message = _parse(raw)
             if "progress" in message:
                 if on_progress is not None:
@@ -129,11 +130,7 @@ class Tools:
             elif message:
                 answer.update(message)
 
-        argv = [
-            self.python,
-            "-I",  # isolated: no PYTHON* variables, no current folder or user packages on the path
-            "-m", f"polycast.media.children.{module}",
-        ]  # fmt: skip
+        argv = python_child(f"polycast.media.children.{module}", python=self.python)
         spec = self._spec(argv, json.dumps(dict(request)).encode(), read, write, limits)
         try:
             result: ChildResult | None = await run_child(spec, on_line=line)
@@ -168,10 +165,17 @@ class Tools:
             ChildFailed: with ffmpeg's last words in `stderr_tail`.
         """
 
-        def line(raw: bytes) -> None:
-            key, _, value = raw.decode("ascii", "replace").strip().partition("=")
-            if key == "out_time_us" and value.lstrip("-").isdigit() and on_progress is not None:
-                on_progress(max(0, int(value)) / 1e6)
+        reached = -1
+
+        def line(raw: str) -> bool:
+            nonlocal reached
+            key, _, value = raw.partition("=")
+            if key != "out_time_us" or not value.isdigit() or int(value) <= reached:
+                return False  # it speaks, but does not advance: the stall clock keeps running
+            reached = int(value)
+            if on_progress is not None:
+                on_progress(reached / 1e6)
+            return True
 
         argv = [self.ffmpeg, *FFMPEG_GLOBAL, *args]
         return await run_child(self._spec(argv, stdin, read, write, limits), on_line=line)
@@ -185,15 +189,9 @@ class Tools:
         limits: ToolLimits | None,
     ) -> ChildSpec:
         limits = limits or self.limits
-        policy = SandboxPolicy(
-            read_paths=[str(p) for p in (*read, Path(argv[0]))],
-            write_paths=[str(p) for p in write],
-            network=False,
-        )
+        policy = SandboxPolicy(read_paths=tuple(read), write_paths=tuple(write))
         return ChildSpec(
             argv=argv,
-            cwd=str(self.work_root),
-            env={"LANG": "C.UTF-8"},
             stdin=stdin,
             limits=Limits(
                 memory_bytes=limits.memory_bytes,
@@ -206,10 +204,11 @@ class Tools:
             ),
             sandbox=policy if self.sandbox else None,
             nice=self.nice,
+            cpus=self.cpus,
         )
 
 
-def _parse(raw: bytes) -> dict[str, Any]:
+def _parse(raw: str) -> dict[str, Any]:
     """A child's line as a message; anything else (a library that prints) is ignored."""
     try:
         value = json.loads(raw)

@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from operator import sub
 
 from polycast.media.package_errors import NotPackageable
@@ -52,7 +53,7 @@ def closed_starts(pts: Sequence[int], sync: Sequence[int]) -> list[int]:
     closed: list[int] = []
     shown_until: int | None = None
     bounds = [*sync, len(pts)]
-    lows = [min(pts[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    lows = [min(pts[a:b]) for a, b in pairwise(bounds)]
     # lowest time of everything from a group on: a later group may reach back over several
     for i in range(len(lows) - 2, -1, -1):
         lows[i] = min(lows[i], lows[i + 1])
@@ -92,7 +93,7 @@ class DecodeClock:
             NotPackageable: two samples share a time, or one lies behind `end`.
         """
         shown = sorted(pts)
-        self.delay = max(self.delay, max(map(sub, shown, pts)))
+        self.delay = max(self.delay, *map(sub, shown, pts))
         decode = [t - self.delay for t in shown]
         if decode[0] < self.at:
             # the first sample whose own time leaves at least a tick for each one before it
