@@ -74,6 +74,7 @@ def ordering(
         Invalid: the name is not known.
     """
     c = table.c
+    expression: Any
     if sort is None:
         expression = c.created_at
     elif (known := sorts.get(sort.lower())) is not None:

@@ -275,7 +275,8 @@ def change_settings(old: TenantSettings, changes: Mapping[str, Any]) -> TenantSe
             raise Invalid(f"{name} must be a list of texts", field=name)
     if "preset" in changes and changes["preset"] not in PRESETS:
         raise Invalid("preset is not known", field="preset")
-    return replace(old, **{k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
+    return replace(old, **values)
 
 
 def _query() -> Select[Any]:
