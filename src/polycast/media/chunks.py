@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from polycast.media.grid import Grid, Kind
@@ -92,7 +93,7 @@ def plan_chunks(grid: Grid, target_s: float = 24.0, *, first_s: float = 4.0) -> 
         cuts.append(following)
     if len(cuts) > 3 and (grid.end - bounds[cuts[-2]]) * 3 < target_s * grid.timescale:
         cuts.pop(-2)
-    return [_chunk(grid, number, a, b) for number, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False))]
+    return [_chunk(grid, number, a, b) for number, (a, b) in enumerate(pairwise(cuts))]
 
 
 def _chunk(grid: Grid, number: int, first: int, stop: int) -> Chunk:

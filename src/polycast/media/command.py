@@ -65,7 +65,13 @@ def chunk_args(
         "-filter_complex", filter_graph(video, chunk, renditions, fill=fill),
     ]  # fmt: skip
     for i, (rendition, path) in enumerate(zip(renditions, outputs, strict=True)):
-        args += ["-map", f"[o{i}]", *_encoder(chunk, rendition, speed, threads), *_muxer(chunk), f"file:{path}"]
+        args += [
+            "-map",
+            f"[o{i}]",
+            *_encoder(chunk, rendition, speed, threads),
+            *_muxer(chunk),
+            f"file:{path}",
+        ]
     return args
 
 
@@ -103,7 +109,7 @@ def _encoder(chunk: Chunk, rendition: Rendition, speed: Speed, threads: int) -> 
         duration = str(frame_step(chunk, rendition))
     else:
         duration = f"if(isnan(NEXT_PTS)\\,{chunk.end}-PTS\\,NEXT_PTS-PTS)"
-    return [*args, "-bsf:v", f"setts=duration={duration}"]
+    return [*args, "-bsf:v", f"setts=pts=PTS:dts=DTS:duration={duration}"]
 
 
 def _params(profile: EncoderProfile, rendition: Rendition, threads: int, *, even: bool) -> list[str]:

@@ -17,7 +17,22 @@ _TRANSFERS = {"smpte2084": "smpte2084", "arib-std-b67": "arib-std-b67"}
 _MATRICES = {"bt2020nc": "bt2020nc", "bt2020_ncl": "bt2020nc", "bt2020c": "bt2020c", "bt709": "bt709"}
 _PRIMARIES = {"bt2020": "bt2020", "smpte432": "smpte432", "bt709": "bt709"}
 _DEINTERLACE_MARGIN = Fraction(1, 4)
-_NOT_YUV = ("rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "gray", "mono", "ya", "0rgb", "x2rgb", "xyz")
+_NOT_YUV = (
+    "rgb",
+    "bgr",
+    "gbr",
+    "argb",
+    "abgr",
+    "rgba",
+    "bgra",
+    "pal8",
+    "gray",
+    "mono",
+    "ya",
+    "0rgb",
+    "x2rgb",
+    "xyz",
+)
 
 
 def filter_graph(

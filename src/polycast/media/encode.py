@@ -83,7 +83,9 @@ class Encoding(Tools):
                 return await asyncio.to_thread(_split_all, files, chunk, renditions, out_dir, strict)
             except Mismatch as mismatch:
                 reason = str(mismatch)
-                log.warning("chunk_not_as_planned", chunk=chunk.number, reason=reason, deeper=deeper, fill=fill)
+                log.warning(
+                    "chunk_not_as_planned", chunk=chunk.number, reason=reason, deeper=deeper, fill=fill
+                )
             finally:
                 await asyncio.to_thread(_remove, files)
         raise Unreadable(f"a part of the video cannot be decoded ({_place(chunk)})") from Mismatch(reason)

@@ -58,9 +58,9 @@ class Preparing(Tools):
 
     async def _remux(self, source: Path, info: SourceInfo, out_dir: Path) -> tuple[Path, SourceInfo]:
         video = info.main_video
-        kept = [*([video] if video is not None else []), *info.audio]
         target = out_dir / "source.mkv"
-        maps = [arg for track in kept for arg in ("-map", f"0:{track.index}")]
+        indexes = [*([video.index] if video is not None else []), *(a.index for a in info.audio)]
+        maps = [arg for index in indexes for arg in ("-map", f"0:{index}")]
         args = [
             *input_args(
                 source,

@@ -57,7 +57,9 @@ def segment_name(number: int) -> str:
     return f"{number}.m4s"
 
 
-def split_chunk(path: Path, chunk: Chunk, rendition: Rendition, folder: Path, *, strict: bool) -> EncodedChunk:
+def split_chunk(
+    path: Path, chunk: Chunk, rendition: Rendition, folder: Path, *, strict: bool
+) -> EncodedChunk:
     """Cut one encoder output into `init.mp4` and `<number>.m4s` in `folder`. Blocking.
 
     Args:
@@ -81,7 +83,9 @@ def split_chunk(path: Path, chunk: Chunk, rendition: Rendition, folder: Path, *,
         else:
             position = len(segments)
             if position == len(chunk.starts):
-                raise Mismatch(f"more than the planned {len(chunk.starts)} segments: a key frame off the grid")
+                raise Mismatch(
+                    f"more than the planned {len(chunk.starts)} segments: a key frame off the grid"
+                )
             segments.append(_segment(event, chunk, rendition, position, folder, strict=strict))
     if init is None or len(segments) != len(chunk.starts):
         raise Mismatch(f"{len(segments)} segments, planned {len(chunk.starts)}")

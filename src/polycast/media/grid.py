@@ -8,6 +8,7 @@ rounded twice.
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Literal
 
 from polycast.domain.errors import NoPlayableTracks
@@ -141,9 +142,14 @@ def _steady_grid(frames: FrameIndex, lattice: Lattice, target_s: float, multiple
     rate, total = lattice.rate, lattice.places[-1] + 1
     timescale = steady_timescale(rate)
     step = int(timescale / rate)
-    per = max(1, int(target_s * rate / multiple)) * multiple
+    # to the nearest: 29.97 frames a second give segments of 120 frames, not 119
+    per = max(1, round(target_s * rate / multiple)) * multiple
     firsts = list(range(0, total, per))
-    if len(firsts) > 1 and (total - firsts[-1]) / rate < 1 and (per + total - firsts[-1]) / rate <= MAX_SEGMENT_S:
+    if (
+        len(firsts) > 1
+        and (total - firsts[-1]) / rate < 1
+        and (per + total - firsts[-1]) / rate <= MAX_SEGMENT_S
+    ):
         firsts.pop()  # a last segment of a few frames is a request for nothing
     bounds = [*firsts, total]
     origin = frames.seconds(frames.pts[0])
@@ -155,7 +161,7 @@ def _steady_grid(frames: FrameIndex, lattice: Lattice, target_s: float, multiple
         origin_s=origin,
         rate=rate,
         # places, not frames: holes are filled
-        counts=tuple(b - a for a, b in zip(bounds, bounds[1:], strict=False)),
+        counts=tuple(b - a for a, b in pairwise(bounds)),
         cuts=tuple(_cut(frames, bisect_left(lattice.places, f)) for f in firsts),
         exact=frames.exact and not lattice.holes,
         has_holes=lattice.holes > 0,
@@ -223,15 +229,13 @@ def _passthrough_grid(frames: FrameIndex, lattice: Lattice | None, as_is: TrackL
         end=end,
         origin_s=frames.seconds(frames.pts[0]),
         rate=lattice.rate if steady and lattice is not None else None,
-        counts=tuple(b - a for a, b in zip(bounds, bounds[1:], strict=False)),
+        counts=tuple(b - a for a, b in pairwise(bounds)),
         cuts=tuple(_cut(frames, i) for i in firsts),
         exact=frames.exact,
     )
 
 
-def _on_frames(
-    frames: FrameIndex, firsts: list[int], timescale: int, to_ticks: Fraction, base: int
-) -> Grid:
+def _on_frames(frames: FrameIndex, firsts: list[int], timescale: int, to_ticks: Fraction, base: int) -> Grid:
     first_pts = frames.pts[0]
     bounds = [*firsts, len(frames.pts)]
     last = base + _round((frames.pts[-1] - first_pts) * to_ticks)
@@ -243,7 +247,7 @@ def _on_frames(
         end=last + last_ticks,
         origin_s=frames.seconds(first_pts),
         rate=None,
-        counts=tuple(b - a for a, b in zip(bounds, bounds[1:], strict=False)),
+        counts=tuple(b - a for a, b in pairwise(bounds)),
         cuts=tuple(_cut(frames, i) for i in firsts),
         exact=frames.exact,
     )

@@ -88,7 +88,8 @@ class Ladder:
     def first(self) -> Rendition | None:
         """The rung to encode alone when something must play soon: the largest up to 360p, else the lowest."""
         small = [r for r in self.renditions if min(r.width, r.height) <= _FIRST_RUNG_SIDE]
-        return (small or list(self.renditions[:1]) or [None])[-1]
+        candidates = small or list(self.renditions[:1])
+        return candidates[-1] if candidates else None
 
     @property
     def rest(self) -> tuple[Rendition, ...]:

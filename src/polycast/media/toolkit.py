@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from polycast.media.toolkit_runner import Tools
+from polycast.media.audio import AudioEncoding
+from polycast.media.encode import Encoding
+from polycast.media.encode_source import Preparing
 
 
 @dataclass(frozen=True, kw_only=True)
-class MediaToolkit(Tools):
+class MediaToolkit(Preparing, Encoding, AudioEncoding):
     """Probe, package, encode, pictures, captions: each in a sandboxed child.
 
     Add a capability as a mix-in: `class Encoding(Tools)` in its own module, named in the bases here.
