@@ -24,6 +24,8 @@ MIGRATIONS = Path(migrate.__file__).parent / "migrations"
 def main(message: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = asyncio.run(write(message, Path(folder)))
+    text = Path(path).read_text()
+    Path(path).write_text("".join(line for line in text.splitlines(True) if "# ###" not in line))
     for tool in (["check", "--fix", "-q"], ["format", "-q"]):
         subprocess.run([sys.executable, "-m", "ruff", *tool, path], check=True)
 

@@ -163,6 +163,7 @@ class EmbeddedPostgres:
         log = self.folder / "log" / "server.log"
         if log.exists() and log.stat().st_size > _LOG_MAX_BYTES:
             log.replace(log.with_suffix(".log.1"))
+        self._clear_stale_pid_file()
         options = " ".join(f"-c {name}={value}" for name, value in self._server_settings().items())
         # -W: pg_ctl itself looks only ten times a second, we look more often
         argv = ["-D", str(self.cluster), "-l", str(log), "-s", "-W", "-o", options, "start"]
@@ -177,6 +178,28 @@ class EmbeddedPostgres:
             if not seen and time.monotonic() > deadline - START_DEADLINE_S + 5:
                 raise Unavailable(f"the embedded PostgreSQL did not start: {_tail(log)}")
             time.sleep(0.01)
+
+    def _clear_stale_pid_file(self) -> None:
+        """Remove the pid files of a killed server that nobody has reaped yet.
+
+        The new server would take the zombie for a living one. A container whose first process reaps no
+        orphans keeps it for ever. The file also guards against children of the old server that still
+        write: they end by themselves when it is gone, and are waited for.
+        """
+        pid_file = self.cluster / "postmaster.pid"
+        try:
+            zombie = (
+                psutil.Process(int(pid_file.read_text().split("\n", 1)[0])).status() == psutil.STATUS_ZOMBIE
+            )
+        except (OSError, ValueError, psutil.Error):
+            return
+        deadline = time.monotonic() + STOP_DEADLINE_S
+        while zombie and time.monotonic() < deadline:
+            if not any(_works_in(process, self.cluster.resolve()) for process in psutil.process_iter()):
+                pid_file.unlink(missing_ok=True)
+                (self._socket_folder() / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
+                return
+            time.sleep(0.05)
 
     def _server_settings(self) -> dict[str, str]:
         settings = {
@@ -246,12 +269,10 @@ class EmbeddedPostgres:
         try:
             pid = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
             process = psutil.Process(pid)
-            # the number may have been given to somebody else since: the server's cwd is its cluster
-            if process.status() == psutil.STATUS_ZOMBIE or Path(process.cwd()) != self.cluster.resolve():
-                return None
         except (OSError, ValueError, psutil.Error):
             return None
-        return process
+        # the number may have been given to somebody else since
+        return process if _works_in(process, self.cluster.resolve()) else None
 
     def _ready(self) -> bool:
         if self._postmaster() is None:
@@ -301,6 +322,14 @@ class EmbeddedPostgres:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(full, code, out.read(), err.read())
+
+
+def _works_in(process: psutil.Process, cluster: Path) -> bool:
+    """Whether a living process belongs to the cluster: all of the server's have it as working directory."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == cluster
+    except (OSError, psutil.Error):
+        return False
 
 
 def _tail(log: Path, lines: int = 15) -> str:

@@ -44,6 +44,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("num", name=op.f("pk_garbage")),
     )
     op.create_table(
+        "job_failures",
+        sa.Column("num", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("job_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("message", sa.String(), nullable=False),
+        sa.Column("worker", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("num", name=op.f("pk_job_failures")),
+    )
+    op.create_index(op.f("ix_job_failures_job_id"), "job_failures", ["job_id"], unique=False)
+    op.create_table(
         "organizations",
         sa.Column("num", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("uid", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -582,4 +596,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("num", name=op.f("pk_tracks")),
         sa.UniqueConstraint("generation_num", "name", name=op.f("uq_tracks_generation_num_name")),
         sa.UniqueConstraint("uid", name=op.f("uq_tracks_uid")),
+    )
+    op.create_foreign_key(
+        op.f("fk_files_asset_num"),
+        "files",
+        "assets",
+        ["asset_num"],
+        ["num"],
+        ondelete="CASCADE",
+        use_alter=True,
     )

@@ -1,0 +1,89 @@
+"""Jobs whose worker died: found by its silence, tried again or given up."""
+
+import logging
+
+from sqlalchemy import text
+
+from polycast.jobs import failures
+from polycast.jobs.queue import JobQueue
+
+log = logging.getLogger(__name__)
+
+_STALLED = text("""
+    SELECT j.id, j.task_name, j.args, j.abort_requested
+    FROM procrastinate_jobs j
+    LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+    WHERE j.status = 'doing'
+      AND j.id <> ALL(CAST(:passed AS bigint[]))
+      -- no such worker any more, or silent; the database's clock on both sides
+      AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => :silent_s))
+    ORDER BY j.id
+    LIMIT 1
+    -- another worker may be at it; and what it did must be seen, not what was before
+    FOR UPDATE OF j SKIP LOCKED
+""")
+_AGAIN = text("SELECT procrastinate_retry_job_v2(:id, now(), NULL, NULL, NULL)")
+_NOTIFY = text(
+    "SELECT pg_notify('procrastinate_queue_v1#' || queue_name, "
+    "json_build_object('type', 'job_inserted', 'job_id', id)::text) FROM procrastinate_jobs WHERE id = :id"
+)
+_END = text("SELECT procrastinate_finish_job_v1(:id, CAST(:status AS procrastinate_job_status), false)")
+_FORGET_WORKERS = text("SELECT procrastinate_prune_stalled_workers_v1(:silent_s)")
+
+
+async def take_over(queue: JobQueue, silent_s: float) -> int:
+    """Give the jobs of workers that were silent for `silent_s` back to the queue.
+
+    A job asked to be cancelled ends as cancelled; one that has used up its tries is given up.
+
+    Returns:
+        How many jobs were dealt with.
+    """
+    dealt = 0
+    passed: list[int] = []
+    while True:
+        try:
+            if not await _take_over_one(queue, silent_s, passed):
+                break
+            dealt += 1
+        except _NotTold as error:
+            log.exception("the failure handler of job %s failed; once more later", error.job_id)
+            passed.append(error.job_id)
+    async with queue.transaction() as tx:
+        await tx.execute(_FORGET_WORKERS, {"silent_s": silent_s})
+    return dealt
+
+
+class _NotTold(Exception):
+    """Nobody could be told that a job is given up: it must stay as it is until somebody can."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(job_id)
+        self.job_id = job_id
+
+
+async def _take_over_one(queue: JobQueue, silent_s: float, passed: list[int]) -> bool:
+    async with queue.transaction() as tx:
+        row = (await tx.execute(_STALLED, {"silent_s": silent_s, "passed": passed})).first()
+        if row is None:
+            return False
+        if row.abort_requested:
+            await tx.execute(_END, {"id": row.id, "status": "aborted"})
+            return True
+        failure = await failures.record(tx, row.id, row.task_name, None)
+        kind = queue.types.get(row.task_name)
+        if kind is not None and kind.retry.wait_s(failure.attempts, None) is None:
+            log.error(
+                "job %s (%s) lost its worker %s times: given up", row.id, row.task_name, failure.attempts
+            )
+            if kind.on_failed is not None:
+                try:
+                    await kind.on_failed(row.args, failure)
+                except Exception as error:
+                    raise _NotTold(row.id) from error
+            await tx.execute(_END, {"id": row.id, "status": "failed"})
+            return True
+        log.warning("job %s (%s) lost its worker: back to the queue", row.id, row.task_name)
+        await tx.execute(_AGAIN, {"id": row.id})
+        await tx.execute(_NOTIFY, {"id": row.id})
+        return True

@@ -1,0 +1,76 @@
+"""When a failed job is tried again. Pure."""
+
+import random
+from dataclasses import dataclass
+
+from polycast.domain.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    MediaError,
+    NotFound,
+    NotSupported,
+    QuotaExceeded,
+    TooLarge,
+    Unauthorized,
+)
+
+PERMANENT: tuple[type[BaseException], ...] = (
+    Invalid,
+    NotFound,
+    Conflict,
+    Forbidden,
+    Unauthorized,
+    TooLarge,
+    QuotaExceeded,
+    NotSupported,
+    MediaError,
+)
+"""Errors that the same work meets again each time it is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waiting times: `first_s`, then each `factor` times longer, up to `longest_s`; a quarter is random."""
+
+    first_s: float = 1.0
+    factor: float = 3.0
+    longest_s: float = 300.0
+
+    def delay_s(self, failures: int, dice: random.Random | None = None) -> float:
+        """Seconds to wait after the n-th failure (from 1)."""
+        whole = min(self.longest_s, self.first_s * self.factor ** (failures - 1))
+        return whole * (1 - 0.25 * (dice or random.Random()).random())  # noqa: S311 - spreads load
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and after which errors a job is tried again.
+
+    Attributes:
+        max_attempts: tries in all; a try that ended because its worker was told to stop is not counted,
+            one whose worker died is.
+        on: errors worth another try.
+        unless: of these, the ones that are not.
+    """
+
+    max_attempts: int = 3
+    backoff: Backoff = Backoff()
+    on: tuple[type[BaseException], ...] = (Exception,)
+    unless: tuple[type[BaseException], ...] = PERMANENT
+
+    def wait_s(self, failures: int, error: BaseException | None) -> float | None:
+        """Seconds until the next try; None when there is none.
+
+        Args:
+            failures: so far, this one included.
+            error: None when the worker died: that may have been the job's doing, so it is tried again at
+                once but counted.
+        """
+        if failures >= self.max_attempts:
+            return None
+        if error is None:
+            return 0.0
+        if not isinstance(error, self.on) or isinstance(error, self.unless):
+            return None
+        return self.backoff.delay_s(failures)

@@ -1,0 +1,149 @@
+"""The embedded PostgreSQL: crash, sharing, and what it leaves untouched."""
+
+import asyncio
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import pytest_asyncio
+
+from polycast.db.embedded import EmbeddedPostgres, NeedsUpgrade
+from polycast.domain.errors import Conflict
+from tests.support.waiting import until
+
+OWNER = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from polycast.db.embedded import EmbeddedPostgres
+async def main():
+    server = EmbeddedPostgres(Path(sys.argv[1]))
+    print(await server.start(), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await server.stop()
+asyncio.run(main())
+"""
+
+
+@pytest_asyncio.fixture
+async def server(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
+    made = EmbeddedPostgres(tmp_path / "pg")
+    yield made
+    await made.start()  # attach, so that stop is the last user's, whatever the test did
+    await made.stop()
+    assert not made.running()
+
+
+def _value(url: str, query: str) -> object:
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(query.encode()).fetchone()
+        return row and row[0]
+
+
+def _owner(folder: Path) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("postgresql://")
+    return process
+
+
+async def test_keeps_data_is_durable_and_opens_no_port(server: EmbeddedPostgres) -> None:
+    url = await server.start()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS x")
+    assert _value(url, "SHOW fsync") == "on"
+    assert _value(url, "SHOW data_checksums") == "on"
+    assert _value(url, "SHOW listen_addresses") == ""
+    assert _value(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+    await server.stop()
+    assert not server.running()
+    assert _value(await server.start(), "SELECT x FROM kept") == 7
+
+
+async def test_outlives_a_killed_owner_and_is_taken_over(server: EmbeddedPostgres) -> None:
+    owner = _owner(server.folder)
+    owner.kill()
+    owner.communicate()
+    assert server.running()
+    url = await server.start()
+    assert _value(url, "SELECT 1") == 1
+    await server.stop()
+    assert not server.running(), "the new owner is its last user"
+
+
+async def test_recovers_when_the_server_itself_was_killed(server: EmbeddedPostgres) -> None:
+    url = await server.start()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS x")
+    pid = int((server.cluster / "postmaster.pid").read_text().split()[0])
+    family = [psutil.Process(pid), *psutil.Process(pid).children()]
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: not server.running())
+    # its children notice by themselves; only then is the shared memory free
+    await until(lambda: not any(p.is_running() and p.status() != "zombie" for p in family))
+    assert _value(await server.start(), "SELECT x FROM kept") == 7
+
+
+async def test_the_last_user_stops_it(server: EmbeddedPostgres) -> None:
+    owner = _owner(server.folder)
+    await server.start()
+    await server.stop()
+    assert server.running(), "the other process still relies on it"
+    owner.communicate("")
+    assert not server.running()
+
+
+async def test_started_at_once_by_many(server: EmbeddedPostgres) -> None:
+    others = [EmbeddedPostgres(server.folder) for _ in range(4)]
+    urls = await asyncio.gather(*(other.start() for other in others))
+    assert len(set(urls)) == 1
+    pid = (server.cluster / "postmaster.pid").read_text().split()[0]
+    for other in others:
+        assert server.running()
+        assert (server.cluster / "postmaster.pid").read_text().split()[0] == pid
+        await other.stop()
+    assert not server.running()
+
+
+async def test_changes_no_folder_that_it_did_not_make(tmp_path: Path) -> None:
+    """As root it runs under another account, which a closed folder must not stop, nor be opened for."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    folders = [closed, *closed.parents]
+    before = [stat.S_IMODE(folder.stat().st_mode) for folder in folders]
+    server = EmbeddedPostgres(closed / "a b" / "pg")
+    assert _value(await server.start(), "SELECT 1") == 1
+    cluster = server.cluster.stat()
+    await server.stop()
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == before
+    assert stat.S_IMODE(cluster.st_mode) == 0o700
+    assert cluster.st_uid != 0
+
+
+async def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / ("long" * 25) / "pg")
+    assert _value(await server.start(), "SELECT 1") == 1
+    await server.stop()
+
+
+async def test_a_half_made_cluster_is_made_anew(server: EmbeddedPostgres) -> None:
+    (server.folder / "cluster.new").mkdir(parents=True)
+    (server.folder / "cluster.new" / "PG_VERSION").write_text("18\n")
+    assert _value(await server.start(), "SELECT 1") == 1
+
+
+@pytest.mark.parametrize(("version", "error"), [("16", NeedsUpgrade), ("99", Conflict)])
+async def test_refuses_other_major_versions(tmp_path: Path, version: str, error: type[Exception]) -> None:
+    server = EmbeddedPostgres(tmp_path / "pg")
+    server.cluster.mkdir(parents=True)
+    (server.cluster / "PG_VERSION").write_text(f"{version}\n")
+    with pytest.raises(error, match=version):
+        await server.start()
