@@ -85,17 +85,18 @@ def check_parts(
     if not wanted:
         raise Invalid("no parts are named", field="parts")
     chosen: list[PartInfo] = []
-    for position, (number, etag) in enumerate(wanted):
-        part = received.get(number)
+    for number, etag in wanted:
         if chosen and number <= chosen[-1].number:
             raise Invalid(f"part {number} is not in ascending order", field="parts")
-        if part is None:
+        found = received.get(number)
+        if found is None:
             raise Invalid(f"part {number} was not uploaded", field="parts")
-        if clean_etag(etag) != part.etag:
+        if clean_etag(etag) != found.etag:
             raise Invalid(f"part {number} has another ETag", field="parts")
-        if part.size < min_size and position < len(wanted) - 1:
-            raise Invalid(f"part {number} is smaller than {min_size} bytes", field="parts")
-        chosen.append(part)
+        chosen.append(found)
+    for part in chosen[:-1]:
+        if part.size < min_size:
+            raise Invalid(f"part {part.number} is smaller than {min_size} bytes", field="parts")
     total = sum(part.size for part in chosen)
     if expected_size is not None and total != expected_size:
         raise Invalid(f"{expected_size} bytes were declared, the parts have {total}", field="size")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 import httpx
@@ -81,6 +82,8 @@ class S3Store(RemoteObjects):
     ) -> PartInfo:
         check_key(key)
         check_part_number(number)
+        # gigabytes are not taken in for an upload that is gone
+        await self._page_of_parts(key, upload_id, {"max-parts": "1"})
         async with spooled(self._spool, stream, max_bytes=max_bytes, size=size) as body:
             headers = {
                 "Content-Length": str(body.size),
@@ -101,21 +104,25 @@ class S3Store(RemoteObjects):
     async def list_parts(self, key: str, upload_id: str) -> tuple[PartInfo, ...]:
         check_key(key)
         parts: list[PartInfo] = []
-        query = {"uploadId": upload_id}
+        query: dict[str, str] = {}
+        while True:
+            root = await self._page_of_parts(key, upload_id, query)
+            parts += [
+                PartInfo(
+                    int(text_of(part, "PartNumber")),
+                    int(text_of(part, "Size")),
+                    clean_etag(text_of(part, "ETag")),
+                )
+                for part in root.iter("Part")
+            ]
+            if text_of(root, "IsTruncated") != "true":
+                return tuple(sorted(parts, key=lambda part: part.number))
+            query["part-number-marker"] = text_of(root, "NextPartNumberMarker")
+
+    async def _page_of_parts(self, key: str, upload_id: str, query: dict[str, str]) -> Element:
         with _upload_errors(upload_id):
-            while True:
-                root = parse_xml(await self._requests.send("GET", key, query))
-                parts += [
-                    PartInfo(
-                        int(text_of(part, "PartNumber")),
-                        int(text_of(part, "Size")),
-                        clean_etag(text_of(part, "ETag")),
-                    )
-                    for part in root.iter("Part")
-                ]
-                if text_of(root, "IsTruncated") != "true":
-                    return tuple(sorted(parts, key=lambda part: part.number))
-                query["part-number-marker"] = text_of(root, "NextPartNumberMarker")
+            check_upload_id(upload_id)
+            return parse_xml(await self._requests.send("GET", key, {"uploadId": upload_id, **query}))
 
     async def complete_multipart(
         self,
@@ -169,6 +176,7 @@ class S3Store(RemoteObjects):
     async def abort_multipart(self, key: str, upload_id: str) -> None:
         check_key(key)
         try:
+            check_upload_id(upload_id)
             with _upload_errors(upload_id):
                 await self._requests.send("DELETE", key, {"uploadId": upload_id})
         except NotFound:
@@ -192,6 +200,7 @@ class S3Store(RemoteObjects):
     async def presign_part(self, key: str, upload_id: str, number: int, expires_s: int) -> str | None:
         check_key(key)
         check_part_number(number)
+        check_upload_id(upload_id)
         query = {"partNumber": str(number), "uploadId": upload_id}
         return self._requests.presign("PUT", key, query, expires_s)
 
@@ -206,6 +215,15 @@ def multipart_etag(parts: Sequence[tuple[int, str]]) -> str:
     except ValueError:
         return ""
     return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+
+def check_upload_id(upload_id: str) -> None:
+    """Raises `NotFound` for what no store gave out.
+
+    Without it an empty id would turn "abort this upload" into "delete this object".
+    """
+    if not 1 <= len(upload_id) <= 1024 or not upload_id.isascii() or not upload_id.isprintable():
+        raise NotFound("upload")
 
 
 @contextmanager

@@ -45,11 +45,21 @@ def s3_endpoint() -> Iterator[str]:
         process.stdout.close()
 
 
-@pytest.fixture(params=["local", "s3", "s3-folder", "memory"])
+STORES = ["local", "s3", "s3-folder", "memory"]
+LOCAL_WITH_PART_SIZE = ["local-right-size", "local-wrong-size"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store" in metafunc.fixturenames:
+        hinted = LOCAL_WITH_PART_SIZE if "part_size" in metafunc.fixturenames else []
+        metafunc.parametrize("store", STORES + hinted, indirect=True)
+
+
+@pytest.fixture
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
     spool = tmp_path / "spool"
     spool.mkdir()
-    if request.param == "local":
+    if request.param.startswith("local"):
         opened = open_store(str(tmp_path / "store"))
     elif request.param == "memory":
         opened = open_store("memory://", StoreOptions(spool=spool))
@@ -70,7 +80,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 def is_local(request: pytest.FixtureRequest) -> bool:
-    return bool(request.node.callspec.params["store"] == "local")
+    return str(request.node.callspec.params["store"]).startswith("local")
 
 
 @pytest.fixture

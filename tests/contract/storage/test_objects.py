@@ -56,8 +56,10 @@ async def test_any_key_comes_back(store: ObjectStore, key: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a/..", "a\x00b", "a\nb", "a\\b", "a\u202eb", "\ud800"]
-    + ["x" * 201, "/".join(["y" * 100] * 10), ".uploads/x"],
+    [
+        *("", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a/..", "a\x00b", "a\nb", "a\\b", "a\u202eb"),
+        *("\ud800", "x" * 201, "/".join(["y" * 100] * 10), ".uploads/x"),
+    ],
 )
 async def test_bad_keys_are_refused_everywhere(store: ObjectStore, key: str, tmp_path: Path) -> None:
     async def nothing() -> None:
@@ -100,7 +102,7 @@ async def test_absent_objects(store: ObjectStore, tmp_path: Path) -> None:
             await store.head(key)
         with pytest.raises(NotFound):
             await store.fetch(key, tmp_path / "out")
-    assert list(tmp_path.glob("*out*")) == []
+    assert "out" not in os.listdir(tmp_path)
     await store.delete(["c", "a", "a/b/c", "a/d"])
     assert await keys(store) == ["a/b"]
 
