@@ -47,7 +47,8 @@ class Launched:
     stdout: asyncio.StreamReader
     stderr: asyncio.StreamReader
 
-    def __init__(self, process: "subprocess.Popen[bytes]", status_fd: int) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", status_fd: int, *, shim: bool) -> None:
+        self._shim = shim
         self.pid = process.pid
         self.started_at = time.monotonic()
         self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,6 +74,11 @@ class Launched:
         transport, _ = await self._loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
         self._transports.append(transport)
         return reader
+
+    @property
+    def returncode(self) -> int:
+        """As of `Popen.returncode`, once `exited`."""
+        return os.waitstatus_to_exitcode(self.end.waitstatus)
 
     def signal(self, number: int) -> None:
         """Send to the whole group; nothing happens once it is reaped."""
@@ -109,7 +115,7 @@ class Launched:
             _, status, usage = os.wait4(self.pid, 0)
             cpu_s, rss = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
         except ChildProcessError:  # somebody's waitpid(-1) took it
-            status, cpu_s, rss = 0, 0.0, 0
+            status, cpu_s, rss = 255 << 8, 0.0, 0
         self._process.returncode = os.waitstatus_to_exitcode(status)  # else Popen waits for it again
         self.end = self._read_end(status, cpu_s, rss)
         if not self.exited.done():
@@ -127,6 +133,8 @@ class Launched:
             if kind == "X" and len(words) == 4:
                 # the target's own numbers: the kernel starts the shim's peak memory at ours
                 return End(int(words[0]), float(words[1]) + float(words[2]), int(words[3]) * 1024, now)
+        if self._shim and status == 0:  # it reports before it leaves, unless something ended init
+            return End(status, cpu_s, rss, now, failed_step="launch", failure="no report")
         return End(status, cpu_s, rss, now)
 
 
@@ -195,7 +203,7 @@ async def launch(
         except OSError as error:
             raise ChildFailed(spec.program, "start", returncode=None, stderr_tail=str(error)) from error
         ours.pop_all()
-    launched = Launched(process, status_r)
+    launched = Launched(process, status_r, shim=fork)
     try:
         await launched.connect(stdout_r, stderr_r)
     except BaseException:

@@ -1,7 +1,6 @@
 """Watch one started child to its end: output, limits on time, stopping, and the verdict."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -136,7 +135,7 @@ class Run:
             raise ChildFailed(
                 self.spec.program, step, returncode=None, stderr_tail=f"{end.failed_step}: {end.failure}"
             )
-        code = os.waitstatus_to_exitcode(end.waitstatus)
+        code = self.child.returncode
         if reason is None and code != 0:
             reason = self._reason_of(code, tail)
         if reason is not None:

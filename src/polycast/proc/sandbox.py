@@ -32,7 +32,7 @@ _NETWORK_FILES = (
 )
 _SHARED_PREFIXES = ("/", "/usr", "/usr/local")
 
-_Files = list[tuple[str, int]]
+_Files = list[tuple[str, int]]  # path, rights
 
 
 def _python_files() -> _Files:
