@@ -1,0 +1,1 @@
+"""Requests to servers that callers name: one client, and the rules of whom it may talk to."""
