@@ -175,7 +175,7 @@ class Mp4Track:
 
 
 def tracks(moov: memoryview, file_size: int) -> list[Mp4Track]:
-    """The tracks of a movie box, in file order; empty for a movie whose samples are in fragments.
+    """The tracks of a movie box, in file order; their tables are empty where the samples are in fragments.
 
     Raises:
         Malformed: the structure is broken or over the caps.
@@ -184,8 +184,6 @@ def tracks(moov: memoryview, file_size: int) -> list[Mp4Track]:
     mvhd = need(moov, whole, b"mvhd")
     (movie_timescale,) = unpack(moov, ">I", mvhd, 20 if moov[mvhd[0]] else 12)
     found: list[Mp4Track] = []
-    if child(moov, whole, b"mvex") is not None:
-        return []
     for kind, a, b in boxes(moov, *whole):
         if kind != b"trak":
             continue
@@ -232,6 +230,11 @@ def _edits(moov: memoryview, elst: Span | None) -> tuple[Edit, ...]:
     if count > 1000:
         raise Malformed("too many edits")
     return tuple(Edit(*unpack(moov, form, elst, 8 + i * size)) for i in range(count))
+
+
+def fragmented(moov: memoryview) -> bool:
+    """Whether samples may follow in movie fragments, of which the tables say nothing."""
+    return child(moov, (0, len(moov)), b"mvex") is not None
 
 
 @dataclass(frozen=True, slots=True)

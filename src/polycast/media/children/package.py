@@ -25,8 +25,8 @@ def handle(request: dict[str, Any]) -> list[dict[str, Any]]:
     try:
         size = os.fstat(fd).st_size
         moov = mp4_boxes.read_moov(fd, size)
-        tracks = mp4_tables.tracks(moov, size) if moov is not None else []
-        if tracks:
+        if moov is not None and not mp4_tables.fragmented(moov):
+            tracks = mp4_tables.tracks(moov, size)
             return package_mp4.package(fd, tracks, wanted, out, target_s, limit_s)
     except mp4_boxes.Malformed:
         pass  # FFmpeg reads more than we do; nothing has been written yet
