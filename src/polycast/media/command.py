@@ -12,7 +12,8 @@ from polycast.media.profiles import PROFILES, EncoderProfile, Speed
 from polycast.media.toolkit_runner import input_args
 
 FRAGMENT_FLAGS = (
-    "cmaf",  # CMAF constraints; composition offsets may be negative, so that the first frame's DTS is its PTS
+    # not `cmaf`: it makes composition offsets negative, and libavformat (VLC, mpv, ffmpeg) shows a track late by
+    # the largest of them, two frames against the sound
     "empty_moov",  # the init segment is complete before the first frame
     "default_base_moof",  # offsets count from the fragment: segments stand alone
     "frag_keyframe",  # a fragment begins with each key frame, and those stand on the grid
@@ -20,6 +21,9 @@ FRAGMENT_FLAGS = (
     "skip_trailer",  # no index at the end, we have our own
 )
 """With `-copyts -avoid_negative_ts disabled -use_editlist 0` this writes the right tfdt; no box is patched."""
+
+_REORDER_FRAMES = 4
+"""More than any profile delays its output (B-pyramid: 2 frames)."""
 
 MUXER = (
     "-avoid_negative_ts", "disabled",  # no shift to 0: times are of the grid
@@ -105,11 +109,17 @@ def _encoder(chunk: Chunk, rendition: Rendition, speed: Speed, threads: int) -> 
         times = (f"{_floor_us(Fraction(s, chunk.timescale))}" for s in chunk.starts[1:])
         args += ["-force_key_frames", ",".join(times)]
     # The last frame of a fragment has no successor to measure by: say how long each frame lasts.
+    dts = "DTS"
     if even:
-        duration = str(frame_step(chunk, rendition))
+        step = frame_step(chunk, rendition)
+        duration = str(step)
+        # Decoding runs ahead of showing by the encoder's delay, the same in every chunk, so that decode times
+        # rise across joints. At time 0 there is no room ahead: the first ones stand closer together.
+        if chunk.starts[0] < 2 * _REORDER_FRAMES * step:
+            dts = f"max(DTS\\,floor(N*{step}/{_REORDER_FRAMES + 1}))"
     else:
         duration = f"if(isnan(NEXT_PTS)\\,{chunk.end}-PTS\\,NEXT_PTS-PTS)"
-    return [*args, "-bsf:v", f"setts=pts=PTS:dts=DTS:duration={duration}"]
+    return [*args, "-bsf:v", f"setts=pts=PTS:dts={dts}:duration={duration}"]
 
 
 def _params(profile: EncoderProfile, rendition: Rendition, threads: int, *, even: bool) -> list[str]:

@@ -105,16 +105,19 @@ def _segment(
     if not track.independent:
         raise Mismatch(f"segment {number} does not begin with a key frame")
     first = track.first_pts
-    if first is None or first != track.base_decode_time:
-        raise Mismatch(f"segment {number}: first frame at {first}, decode time {track.base_decode_time}")
+    end_pts = track.end_pts
+    if first is None or end_pts is None or track.base_decode_time is None:
+        raise Mismatch(f"segment {number} has no times")
+    if min(s.cts for s in track.samples) < 0:
+        raise Mismatch(f"segment {number} shows a frame before it is decoded")
     if strict:
-        _prove(chunk, rendition, position, (first, track.duration, track.sample_count), (start, end))
+        _prove(chunk, rendition, position, (first, end_pts - first, track.sample_count), (start, end))
     elif not start <= first < end:
         raise Mismatch(f"segment {number} starts at {first}, planned {start} to {end}")
     stored = write_object(folder, segment_name(number), fragment.data)
     return Segment(
         start=first,
-        duration=track.duration,
+        duration=end_pts - first,
         size=stored.size,
         object=stored.object,
         sha256=stored.sha256,
