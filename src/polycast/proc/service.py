@@ -231,7 +231,7 @@ class Service:
         ending = asyncio.ensure_future(child.stop(self.spec.stop_within_s))
         hurry = asyncio.ensure_future(self._hurry.wait())
         try:
-            await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+            await asyncio.wait({ending, hurry}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             hurry.cancel()
             if not ending.done():
