@@ -106,7 +106,12 @@ def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = Tr
 def _video(info: SourceInfo, source: AssetSource) -> VideoTrack | None:
     wanted = {t.track for t in source.tracks if t.kind == "video"}
     real = [v for v in info.video if not v.attached_picture]
-    if source.tracks and not wanted and any(t.kind == "audio" for t in source.tracks) and "audio" in source.kinds:
+    if (
+        source.tracks
+        and not wanted
+        and any(t.kind == "audio" for t in source.tracks)
+        and "audio" in source.kinds
+    ):
         return None  # a file given for its sound alone
     return next((v for v in real if not wanted or v.id in wanted), None)
 

@@ -62,8 +62,12 @@ class Work:
         return f"media/{self.asset_uid}/"
 
 
-async def load_work(tx: AsyncConnection, output_num: int) -> Work | None:
-    """The work of an output; None when it (or its asset or tenant) is gone or already settled."""
+async def load_work(tx: AsyncConnection, output_num: int, *, settled: bool = False) -> Work | None:
+    """The work of an output; None when it (or its asset or tenant) is gone.
+
+    Args:
+        settled: also one that is available or failed already; else that is None too.
+    """
     row = (
         await tx.execute(
             select(
@@ -90,7 +94,7 @@ async def load_work(tx: AsyncConnection, output_num: int) -> Work | None:
             .where(outputs.c.num == output_num, tenants.c.deleted_at.is_(None))
         )
     ).first()
-    if row is None or row.status != OutputStatus.PROCESSING:
+    if row is None or (row.status != OutputStatus.PROCESSING and not settled):
         return None
     used = (
         await tx.execute(

@@ -1,0 +1,391 @@
+"""Chunk jobs: encode one piece of one generation and write down what came of it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from polycast.db.engine import Database
+from polycast.db.tables import chunk_jobs, generations
+from polycast.domain.errors import MediaError
+from polycast.domain.states import GenerationState
+from polycast.jobs.dispatcher import Dispatcher
+from polycast.jobs.queue import JobQueue
+from polycast.media.audio import AudioPiece
+from polycast.media.chunks import Chunk
+from polycast.media.encode_split import EncodedChunk
+from polycast.media.mp4 import mp4_output
+from polycast.media.toolkit import MediaToolkit
+from polycast.services import ledger
+from polycast.services.pipeline.choice import choose
+from polycast.services.pipeline.plan import GenerationPlan
+from polycast.services.pipeline.process import ASSEMBLE_JOB, Process
+from polycast.services.pipeline.records import (
+    Work,
+    book_bytes,
+    finish_output,
+    load_work,
+    move_generation,
+    refresh_progress,
+)
+from polycast.services.pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+CHUNK_JOB = "encode_chunk"
+_TELL_S = 1.0
+"""how often a running job writes its progress"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A chunk job in hand; `attempt` makes the names of its objects its own."""
+
+    num: int
+    kind: str
+    position: int
+    attempt: int
+    args: dict[str, Any]
+    generation_num: int
+    generation_uid: str
+    plan: GenerationPlan
+    work: Work
+
+
+class Chunks:
+    """Handler of the chunk jobs that the dispatcher releases."""
+
+    def __init__(
+        self,
+        db: Database,
+        workspace: Workspace,
+        media: MediaToolkit,
+        jobs: JobQueue,
+        process: Process,
+        *,
+        threads: int = 1,
+    ) -> None:
+        self._db = db
+        self._space = workspace
+        self._media = media
+        self._jobs = jobs
+        self._process = process
+        self._threads = threads
+
+    async def run(self, num: int) -> None:
+        """Do one chunk job; a repeated one finds itself done, or does its work again under new names."""
+        job = await self._claim(num)
+        if job is None:
+            return
+        started = time.monotonic()
+        tell = _Teller(lambda share: self._progress(job, share))
+        try:
+            async with self._space.scratch(f"chunk-{num}") as out:
+                if job.kind == "audio":
+                    await self._audio(job, out, tell)
+                elif job.kind == "download":
+                    await self._download(job, out, tell)
+                else:
+                    await self._video(job, out, tell)
+        except MediaError as error:
+            await self.failed(num, error.message)
+            return
+        finally:
+            await tell.close()
+        log.info(
+            "chunk job %s of %s done in %.1f s", job.kind, job.work.asset_uid, time.monotonic() - started
+        )
+
+    async def failed(self, num: int, message: str) -> None:
+        """The chunk cannot be made, so neither can its output."""
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    update(chunk_jobs)
+                    .where(chunk_jobs.c.num == num, chunk_jobs.c.state != "done")
+                    .values(state="failed", error=message, updated_at=func.now())
+                    .returning(chunk_jobs.c.output_num)
+                )
+            ).first()
+            await Dispatcher.ring(tx)
+        if row is not None:
+            await self._process.give_up(row.output_num, message)
+
+    async def _claim(self, num: int) -> Claimed | None:
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(
+                    update(chunk_jobs)
+                    .where(chunk_jobs.c.num == num, chunk_jobs.c.state == "released")
+                    .values(attempts=chunk_jobs.c.attempts + 1, updated_at=func.now())
+                    .returning(chunk_jobs)
+                )
+            ).first()
+            if row is None:
+                return None
+            generation = (
+                await tx.execute(select(generations).where(generations.c.num == row.generation_num))
+            ).one()
+            work = await load_work(tx, row.output_num)
+            if work is None or generation.state == GenerationState.FAILED:
+                await tx.execute(
+                    update(chunk_jobs)
+                    .where(chunk_jobs.c.num == num)
+                    .values(state="failed", error="no longer wanted")
+                )
+                return None
+        return Claimed(
+            num,
+            row.kind,
+            row.position,
+            row.attempts,
+            row.args,
+            generation.num,
+            str(generation.uid),
+            GenerationPlan.from_json(generation.plan),
+            work,
+        )
+
+    async def _video(self, job: Claimed, out: Path, tell: "_Teller") -> None:
+        plan, chunk = job.plan, Chunk.from_json(job.args["chunk"])
+        if plan.key is None or plan.info is None:
+            raise MediaError("the plan names no source")
+        async with self._space.source(plan.key) as path:
+            encoded = await self._media.encode_chunk(
+                path,
+                plan.info,
+                chunk,
+                plan.renditions,
+                out,
+                speed="first" if job.kind == "first" else "standard",
+                threads=self._threads,
+                on_progress=tell,
+            )
+        kept = [await self._keep(job, out, track, {}) for track in encoded]
+        await self._done(
+            job,
+            {"tracks": [track.to_json() for track, _ in kept]},
+            sum(size for _, size in kept),
+            encoded_ms=chunk.duration_s * 1000 * len(kept),
+        )
+
+    async def _audio(self, job: Claimed, out: Path, tell: "_Teller") -> None:
+        plan = job.plan.audio[job.position]
+        early = job.plan.step == "first" and job.work.settings.early_play
+        stream = _Pieces(self, job, out, plan.name) if early else None
+        async with self._space.source(plan.key) as path:
+            grid = job.plan.grid or self._grid(plan.info)
+            encoded = await self._media.encode_audio(
+                path,
+                plan.info,
+                grid,
+                plan.rendition,
+                out,
+                on_progress=tell,
+                on_piece=stream.add if stream else None,
+            )
+        already = await stream.close() if stream else {}
+        kept, size = await self._keep(job, out, encoded, already)
+        await self._done(job, {"tracks": [kept.to_json()]}, size, encoded_ms=plan.info.duration_s * 1000)
+
+    @staticmethod
+    def _grid(info: Any) -> Any:
+        from polycast.media.grid import plan_grid
+
+        return plan_grid(replace(info, video=()), None)
+
+    async def _download(self, job: Claimed, out: Path, tell: "_Teller") -> None:
+        work = job.work
+        choice = choose(work.sources, with_video=not work.preset.audio_only)
+        file, info = choice.lead
+        target = out / "download.mp4"
+        async with self._space.source(file.key) as path:
+            await mp4_output(
+                self._media,
+                path,
+                replace(info, audio=tuple(a.track for a in choice.audio if a.file.num == file.num)),
+                work.preset,
+                target,
+                threads=self._threads,
+                on_progress=tell,
+            )
+        size = target.stat().st_size
+        key = f"{work.folder}o/{work.output_uid}/{work.preset.name}.mp4"
+        await self._space.keep([(target, key, size)])
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(chunk_jobs)
+                .where(chunk_jobs.c.num == job.num)
+                .values(state="done", progress=1, updated_at=func.now())
+            )
+            await book_bytes(tx, work, size)
+            await ledger.count(
+                tx, work.caller.tenant.num, "encoded_ms", info.duration_s * 1000, work.asset_uid
+            )
+            await move_generation(tx, work, job.generation_num, GenerationState.PUBLISHED)
+            await finish_output(tx, work, key=key, size=size)
+            await Dispatcher.ring(tx)
+
+    async def _keep(
+        self, job: Claimed, out: Path, track: EncodedChunk, already: dict[str, str]
+    ) -> tuple[EncodedChunk, int]:
+        """Move a chunk's objects into the store under names of this attempt; those `already` there stay."""
+        prefix = f"{job.work.folder}g/{job.generation_uid}/{track.rendition}/"
+        named = replace(
+            track,
+            segments=tuple(replace(s, object=self.object_name(job, s.object)) for s in track.segments),
+        )
+        folder = out / track.rendition
+        files = [
+            (folder / old.object, prefix + new.object, old.size)
+            for old, new in zip(track.segments, named.segments, strict=True)
+            if new.object not in already
+        ]
+        size = await self._space.keep(
+            [*files, (folder / track.init.object, prefix + track.init.object, track.init.size)]
+        )
+        return named, size + sum(s.size for s in named.segments if s.object in already)
+
+    @staticmethod
+    def object_name(job: Claimed, name: str) -> str:
+        """`7.m4s` of the first attempt, `7-2.m4s` of the second: a stale writer cannot spoil a new one."""
+        stem, _, suffix = name.rpartition(".")
+        return name if job.attempt == 1 else f"{stem}-{job.attempt}.{suffix}"
+
+    async def _done(self, job: Claimed, result: dict[str, Any], size: int, *, encoded_ms: float) -> None:
+        async with self._db.transaction() as tx:
+            mine = (
+                await tx.execute(
+                    update(chunk_jobs)
+                    .where(
+                        chunk_jobs.c.num == job.num,
+                        chunk_jobs.c.state == "released",
+                        chunk_jobs.c.attempts == job.attempt,
+                    )
+                    .values(state="done", progress=1, result=result, updated_at=func.now())
+                    .returning(chunk_jobs.c.num)
+                )
+            ).first()
+            if mine is None:
+                return  # somebody took over; their objects have other names
+            await book_bytes(tx, job.work, size)
+            await ledger.count(tx, job.work.caller.tenant.num, "encoded_ms", encoded_ms, job.work.asset_uid)
+            await refresh_progress(tx, job.work.output_num)
+            await self.wake_assembly(tx, job.generation_num)
+            await Dispatcher.ring(tx)
+
+    async def wake_assembly(self, tx: Any, generation: int) -> None:
+        """Have the generation looked at; several wishes become one job."""
+        await self._jobs.enqueue(
+            tx,
+            ASSEMBLE_JOB,
+            {"generation": generation},
+            queueing_lock=f"assemble:{generation}",
+            priority=50,
+        )
+
+    async def partial(self, job: Claimed, result: dict[str, Any]) -> None:
+        """Keep what is there of a running job, for a growing playlist."""
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(chunk_jobs)
+                .where(
+                    chunk_jobs.c.num == job.num,
+                    chunk_jobs.c.state == "released",
+                    chunk_jobs.c.attempts == job.attempt,
+                )
+                .values(result=result)
+            )
+            await self.wake_assembly(tx, job.generation_num)
+
+    async def store_piece(self, job: Claimed, out: Path, name: str, piece: AudioPiece, *, head: bool) -> str:
+        """Move one finished audio segment into the store; returns its object name."""
+        prefix = f"{job.work.folder}g/{job.generation_uid}/{name}/"
+        object_name = self.object_name(job, piece.segment.object)
+        if head:
+            data = await asyncio.to_thread((out / name / piece.init.object).read_bytes)
+            await self._space.store.put(prefix + piece.init.object, data, durable=False)
+        await self._space.keep(
+            [(out / name / piece.segment.object, prefix + object_name, piece.segment.size)]
+        )
+        return object_name
+
+    async def _progress(self, job: Claimed, share: float) -> None:
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(chunk_jobs)
+                .where(chunk_jobs.c.num == job.num, chunk_jobs.c.state == "released")
+                .values(progress=min(share, 0.99), updated_at=func.now())
+            )
+            await refresh_progress(tx, job.work.output_num)
+
+
+class _Pieces:
+    """Publishes audio segments while the encoder is still at work, at most one write a second."""
+
+    def __init__(self, chunks: Chunks, job: Claimed, out: Path, name: str) -> None:
+        self._chunks = chunks
+        self._job = job
+        self._out = out
+        self._name = name
+        self._queue: asyncio.Queue[AudioPiece | None] = asyncio.Queue()
+        self._stored: dict[str, str] = {}
+        self._task = asyncio.create_task(self._work())
+
+    def add(self, piece: AudioPiece) -> None:
+        self._queue.put_nowait(piece)
+
+    async def close(self) -> dict[str, str]:
+        """Wait for the last piece; names of all objects stored."""
+        self._queue.put_nowait(None)
+        await self._task
+        return self._stored
+
+    async def _work(self) -> None:
+        told = 0.0
+        done: list[AudioPiece] = []
+        while (piece := await self._queue.get()) is not None:
+            name = await self._chunks.store_piece(self._job, self._out, self._name, piece, head=not done)
+            self._stored[name] = name
+            done.append(replace(piece, segment=replace(piece.segment, object=name)))
+            if time.monotonic() - told >= _TELL_S:
+                told = time.monotonic()
+                first = done[0]
+                track = EncodedChunk(
+                    self._name, 0, first.codec, first.timescale, first.init, tuple(p.segment for p in done)
+                )
+                await self._chunks.partial(self._job, {"tracks": [track.to_json()], "partial": True})
+
+
+class _Teller:
+    """Takes shares as often as they come, writes the newest about once a second."""
+
+    def __init__(self, write: Callable[[float], Awaitable[None]]) -> None:
+        self._write = write
+        self._newest: float | None = None
+        self._wake = asyncio.Event()
+        self._task = asyncio.create_task(self._work())
+
+    def __call__(self, share: float) -> None:
+        self._newest = share
+        self._wake.set()
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._newest is not None:
+                try:
+                    await self._write(self._newest)
+                except Exception:
+                    log.exception("progress could not be written")
+            await asyncio.sleep(_TELL_S)

@@ -1,0 +1,201 @@
+"""Pictures and captions of an asset: made beside the encoding, never in its way."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from polycast.db.engine import Database
+from polycast.db.tables import attachments, chapters
+from polycast.domain.errors import ChildFailed, MediaError
+from polycast.domain.media import SourceInfo
+from polycast.media.captions import convert_captions, extract_captions
+from polycast.media.images import frames, poster, preview
+from polycast.media.storyboard import storyboard
+from polycast.media.toolkit import MediaToolkit
+from polycast.services.pipeline.choice import Choice, choose
+from polycast.services.pipeline.records import Work, book_bytes, load_work
+from polycast.services.pipeline.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+FRAMES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file made for the asset, to be kept under `name` in its folder."""
+
+    kind: str
+    path: Path
+    name: str
+    content_type: str
+    position: int = 0
+    origin: str = "auto"
+    language: str | None = None
+    label: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class Pictures:
+    """Job `pictures`: poster, stills, animated preview, storyboard, embedded captions and chapters."""
+
+    def __init__(self, db: Database, workspace: Workspace, media: MediaToolkit) -> None:
+        self._db = db
+        self._space = workspace
+        self._media = media
+
+    async def run(self, output_num: int) -> None:
+        """Make all pictures of an asset; what cannot be made is left out and logged."""
+        async with self._db.connect() as tx:
+            work = await load_work(tx, output_num, settled=True)
+        if work is None or not work.main:
+            return
+        try:
+            choice = choose(work.sources, with_video=True)
+        except MediaError:
+            return
+        async with self._space.scratch("pictures") as out:
+            made: list[Made] = []
+            file, info = choice.lead
+            async with self._space.source(file.key) as path:
+                for name, maker in (
+                    ("poster", self._poster),
+                    ("frames", self._frames),
+                    ("storyboard", self._storyboard),
+                    ("preview", self._preview),
+                ):
+                    made += await self._guarded(work, name, maker, path, info, out)
+                    if name == "poster" and made:
+                        await self._keep(work, made, kinds=["poster"])
+            made += await self._captions(work, choice, out)
+            await self._keep(work, [m for m in made if m.kind != "poster"], kinds=None)
+        await self._chapters(work, info)
+
+    async def _guarded(
+        self, work: Work, name: str, maker: Any, path: Path, info: SourceInfo, out: Path
+    ) -> list[Made]:
+        try:
+            return list(await maker(path, info, out))
+        except (MediaError, ChildFailed) as error:
+            log.warning("no %s for asset %s: %s", name, work.asset_uid, error)
+            return []
+
+    async def _poster(self, path: Path, info: SourceInfo, out: Path) -> Sequence[Made]:
+        target = out / "poster.jpg"
+        found = await poster(self._media, path, info, target)
+        return [Made("poster", target, "thumbnail.jpg", "image/jpeg")] if found else []
+
+    async def _frames(self, path: Path, info: SourceInfo, out: Path) -> Sequence[Made]:
+        folder = out / "frames"
+        folder.mkdir()
+        stills = await frames(self._media, path, info, folder, count=FRAMES)
+        return [
+            Made("frame", still.path, f"frames/{n:04}.jpg", "image/jpeg", n, data={"at_s": still.at_s})
+            for n, still in enumerate(stills, 1)
+        ]
+
+    async def _storyboard(self, path: Path, info: SourceInfo, out: Path) -> Sequence[Made]:
+        folder = out / "storyboard"
+        folder.mkdir()
+        board = await storyboard(self._media, path, info, folder)
+        if board is None:
+            return []
+        facts = {k: v for k, v in asdict(board).items() if k != "sheets"}
+        return [
+            Made("storyboard", sheet, f"storyboard-{n}.jpg", "image/jpeg", n, data=facts)
+            for n, sheet in enumerate(board.sheets, 1)
+        ]
+
+    async def _preview(self, path: Path, info: SourceInfo, out: Path) -> Sequence[Made]:
+        target = out / "preview.webp"
+        found = await preview(self._media, path, info, target)
+        return [Made("preview", target, "preview.webp", "image/webp")] if found else []
+
+    async def _captions(self, work: Work, choice: Choice, out: Path) -> list[Made]:
+        made: list[Made] = []
+        for position, caption in enumerate(choice.captions, 1):
+            target = out / f"captions-{position}.vtt"
+            try:
+                async with self._space.source(caption.file.key) as path:
+                    if caption.track is None:
+                        await convert_captions(self._media, path, target)
+                    else:
+                        await extract_captions(self._media, path, caption.track, target)
+            except (MediaError, ChildFailed) as error:
+                log.warning("captions %s of asset %s left out: %s", position, work.asset_uid, error)
+                continue
+            made.append(
+                Made(
+                    "caption",
+                    target,
+                    f"captions/{position}.vtt",
+                    "text/vtt",
+                    position,
+                    origin="upload" if caption.track is None else "embedded",
+                    language=caption.language,
+                    label=caption.label,
+                )
+            )
+        return made
+
+    async def _keep(self, work: Work, made: Sequence[Made], *, kinds: Sequence[str] | None) -> None:
+        replaced = kinds or ["frame", "storyboard", "preview", "caption"]
+        sizes = {m.name: m.path.stat().st_size for m in made}
+        total = await self._space.keep((m.path, f"{work.folder}{m.name}", sizes[m.name]) for m in made)
+        async with self._db.transaction() as tx:
+            old = (
+                await tx.execute(
+                    delete(attachments)
+                    .where(
+                        attachments.c.asset_num == work.asset_num,
+                        attachments.c.kind.in_(replaced),
+                        attachments.c.origin.in_(["auto", "embedded"]),
+                    )
+                    .returning(attachments.c.size)
+                )
+            ).all()
+            for m in made:
+                await tx.execute(
+                    insert(attachments).values(
+                        asset_num=work.asset_num,
+                        kind=m.kind,
+                        position=m.position,
+                        origin=m.origin,
+                        key=f"{work.folder}{m.name}",
+                        content_type=m.content_type,
+                        size=sizes[m.name],
+                        language=m.language,
+                        label=m.label,
+                        data=m.data or {},
+                    )
+                )
+            await book_bytes(tx, work, total - sum(row.size for row in old))
+
+    async def _chapters(self, work: Work, info: SourceInfo) -> None:
+        """Chapters that the file brings, unless somebody wrote their own."""
+        titled = [c for c in info.chapters if c.title.strip()]
+        if not titled:
+            return
+        async with self._db.transaction() as tx:
+            had = (
+                await tx.execute(
+                    select(chapters.c.num).where(chapters.c.asset_num == work.asset_num).limit(1)
+                )
+            ).first()
+            if had is None:
+                await tx.execute(
+                    insert(chapters),
+                    [
+                        {
+                            "asset_num": work.asset_num,
+                            "title": c.title.strip()[:512],
+                            "start_s": c.start_s,
+                            "end_s": c.end_s,
+                        }
+                        for c in titled[:500]
+                    ],
+                )
