@@ -1,0 +1,245 @@
+/**
+ * Playback itself: Shaka Player behind the few verbs that the interface needs.
+ *
+ * The library is fetched when it is first needed, and no byte of media before `load()`.
+ */
+import type shaka from "shaka-player/dist/shaka-player.compiled-es2021.js";
+import type { Caption, Format, PlayerConfig } from "./config";
+import { isShakaError, LOAD_INTERRUPTED } from "./errors";
+import { languageName } from "./i18n";
+
+type Shaka = typeof shaka;
+
+export interface Choice<T> {
+  value: T;
+  label: string;
+  active: boolean;
+}
+
+/** Past this share of a growing stream nothing is encoded yet; stay this far from its end, in seconds. */
+const EDGE_S = 0.5;
+
+/** The library's own track list is large; we name what we use. */
+function shortSide(track: shaka.extern.VideoTrack): number {
+  return Math.min(track.height ?? 0, track.width ?? track.height ?? 0) || (track.height ?? 0);
+}
+
+export function isAppleWebKit(): boolean {
+  return /apple/i.test(navigator.vendor) && "webkitShowPlaybackTargetPicker" in HTMLMediaElement.prototype;
+}
+
+/**
+ * HLS where the system plays it natively (AirPlay, power), DASH elsewhere, whichever exists otherwise.
+ * Null when there is nothing to play.
+ */
+export function chooseFormat(sources: PlayerConfig["sources"], wanted?: Format): Format | null {
+  if (wanted && sources[wanted]) return wanted;
+  if (sources.hls && (isAppleWebKit() || !sources.dash)) return "hls";
+  return sources.dash ? "dash" : null;
+}
+
+export class Engine extends EventTarget {
+  player: shaka.Player | null = null;
+  format: Format | null = null;
+  /** Milliseconds from `load()` to the manifest and first buffers being ready; for beacons. */
+  loadMs = 0;
+
+  #library: Promise<Shaka> | null = null;
+  #generation = 0;
+
+  constructor(
+    readonly video: HTMLVideoElement,
+    readonly container: HTMLElement,
+  ) {
+    super();
+  }
+
+  /** Fetches the library without using it, so that play starts sooner. */
+  async warm(): Promise<Shaka> {
+    this.#library ??= import("shaka-player/dist/shaka-player.compiled-es2021.js").then(({ default: library }) => {
+      library.polyfill.installAll();
+      return library;
+    });
+    try {
+      return await this.#library;
+    } catch (error) {
+      this.#library = null; // a lost connection must not make retry impossible
+      throw error;
+    }
+  }
+
+  /**
+   * Loads the sources at a position in seconds. A second call replaces what plays.
+   * Rejects with a library error that `errors.describe` understands.
+   */
+  async load(config: PlayerConfig, at_s: number, wanted?: Format): Promise<void> {
+    const turn = ++this.#generation;
+    const started = performance.now();
+    const library = await this.warm();
+    if (turn !== this.#generation) return;
+    if (!this.player) await this.#create(library);
+    const formats: Format[] = [];
+    const first = chooseFormat(config.sources, wanted);
+    if (first) formats.push(first);
+    for (const other of ["dash", "hls"] as const) {
+      if (!wanted && other !== first && config.sources[other]) formats.push(other);
+    }
+    let failure: unknown = new Error("no source");
+    for (const format of formats) {
+      try {
+        this.format = format;
+        await this.player?.load(config.sources[format] ?? "", at_s);
+        if (turn !== this.#generation) return;
+        this.loadMs = performance.now() - started;
+        await this.#addCaptions(config.captions);
+        this.dispatchEvent(new Event("tracks"));
+        return;
+      } catch (error) {
+        if (isShakaError(error) && error.code === LOAD_INTERRUPTED) return;
+        failure = error;
+        // a refusal or a lost network is the same in the other format; only what the format says is not
+        if (isShakaError(error) && error.category === 1) break;
+      }
+    }
+    throw failure;
+  }
+
+  async #create(library: Shaka): Promise<void> {
+    if (!library.Player.isBrowserSupported()) throw new Error("Media Source Extensions are missing");
+    const player = new library.Player();
+    player.setVideoContainer(this.container);
+    await player.attach(this.video);
+    player.configure({
+      manifest: {
+        // A growing EVENT playlist is no live stream: what is listed can be played up to its end. 0 would mean "default".
+        defaultPresentationDelay: 0.1,
+      },
+      streaming: {
+        preferNativeHls: isAppleWebKit(),
+        bufferingGoal: 30,
+        rebufferingGoal: 1,
+        bufferBehind: 60,
+        retryParameters: { maxAttempts: 4, baseDelay: 500, backoffFactor: 2, fuzzFactor: 0.3, timeout: 30_000 },
+      },
+      // begin with a rung that a phone network carries, then climb
+      abr: { defaultBandwidthEstimate: 1_500_000 },
+    });
+    for (const name of ["error", "adaptation", "variantchanged", "trackschanged", "audiotrackschanged", "textchanged", "buffering"]) {
+      player.addEventListener(name, (event: Event) => {
+        if (name === "error") {
+          this.dispatchEvent(new CustomEvent("failure", { detail: (event as CustomEvent).detail }));
+        } else if (name === "buffering") {
+          this.dispatchEvent(new CustomEvent("buffering", { detail: (event as Event & { buffering: boolean }).buffering }));
+        } else {
+          this.dispatchEvent(new Event("tracks"));
+        }
+      });
+    }
+    this.player = player;
+  }
+
+  async #addCaptions(captions: Caption[]): Promise<void> {
+    const player = this.player;
+    if (!player) return;
+    const known = new Set(player.getTextTracks().map((track) => track.language));
+    for (const caption of captions) {
+      if (known.has(caption.language)) continue;
+      try {
+        const url = new URL(caption.url, document.baseURI).href;
+        await player.addTextTrackAsync(url, caption.language, "subtitles", "text/vtt", undefined, caption.label);
+      } catch {
+        // captions are an extra: a missing file, or a stream still growing, must not stop the picture
+      }
+    }
+  }
+
+  /** True while the playlist still grows: the end is not the end. */
+  get growing(): boolean {
+    return this.player?.isLive() ?? false;
+  }
+
+  /** What can be sought to, in seconds. */
+  range(): { start: number; end: number } {
+    const range = this.player?.seekRange();
+    if (range && range.end > range.start) return range;
+    const duration = this.video.duration;
+    return { start: 0, end: Number.isFinite(duration) ? duration : 0 };
+  }
+
+  seek(to_s: number): void {
+    const { start, end } = this.range();
+    const last = this.growing ? Math.max(start, end - EDGE_S) : end;
+    this.video.currentTime = Math.min(Math.max(to_s, start), last);
+  }
+
+  /** Heights that can be chosen, best first; empty when there is no choice. Labels use the short side ("720p"). */
+  qualities(): Choice<number>[] {
+    const sides = new Map<number, boolean>();
+    for (const track of this.player?.getVideoTracks() ?? []) {
+      const side = shortSide(track);
+      if (side) sides.set(side, (sides.get(side) ?? false) || track.active);
+    }
+    return [...sides].sort(([a], [b]) => b - a).map(([value, active]) => ({ value, label: `${value}p`, active }));
+  }
+
+  get automatic(): boolean {
+    return this.player?.getConfiguration().abr.enabled ?? true;
+  }
+
+  /** Fixes the picture height; null gives the choice back to the network. */
+  setQuality(side: number | null): void {
+    const player = this.player;
+    if (!player) return;
+    player.configure("abr.enabled", side === null);
+    if (side !== null) {
+      const fitting = player.getVideoTracks().filter((track) => shortSide(track) === side);
+      const best = fitting.sort((a, b) => b.bandwidth - a.bandwidth)[0];
+      if (best) player.selectVideoTrack(best, true, 2);
+    }
+    this.dispatchEvent(new Event("tracks"));
+  }
+
+  audioTracks(): Choice<shaka.extern.AudioTrack>[] {
+    return (this.player?.getAudioTracks() ?? []).map((track) => ({
+      value: track,
+      label: track.label ?? languageName(track.language),
+      active: track.active,
+    }));
+  }
+
+  setAudio(track: shaka.extern.AudioTrack): void {
+    this.player?.selectAudioTrack(track, 0.5);
+    this.dispatchEvent(new Event("tracks"));
+  }
+
+  textTracks(): Choice<shaka.extern.TextTrack>[] {
+    return (this.player?.getTextTracks() ?? []).map((track) => ({
+      value: track,
+      label: track.label || languageName(track.language),
+      active: track.active,
+    }));
+  }
+
+  setText(track: shaka.extern.TextTrack | null): void {
+    this.player?.selectTextTrack(track);
+    this.dispatchEvent(new Event("tracks"));
+  }
+
+  /** What is on the screen now; zeros before the first frame. */
+  rendition(): { height: number; width: number; bitrate_bps: number; codecs: string; dropped: number; decoded: number } {
+    const stats = this.player?.getStats();
+    const number = (value: number | undefined): number => (Number.isFinite(value) ? Math.round(value ?? 0) : 0);
+    return {
+      height: this.video.videoHeight,
+      width: this.video.videoWidth,
+      bitrate_bps: number(stats?.streamBandwidth),
+      codecs: stats?.currentCodecs ?? "",
+      dropped: number(stats?.droppedFrames),
+      decoded: number(stats?.decodedFrames),
+    };
+  }
+
+  async retry(): Promise<boolean> {
+    return this.player?.retryStreaming() ?? false;
+  }
+}

@@ -1,0 +1,80 @@
+/** Keys of the player. On a page with more than the player, scrolling keys act only inside it. */
+
+export interface KeyActions {
+  toggle(): void;
+  seekBy(delta_s: number): void;
+  seekShare(share: number): void;
+  volumeBy(delta: number): void;
+  toggleMute(): void;
+  fullscreen(): void;
+  captions(): void;
+  pip(): void;
+  speedStep(step: 1 | -1): void;
+  end(): void;
+}
+
+const TYPING = "input:not([type=range]), textarea, select, [contenteditable=''], [contenteditable=true]";
+
+export function listenKeys(root: HTMLElement, actions: KeyActions, wholePage: boolean): void {
+  document.addEventListener("keydown", (event) => {
+    const target = event.target instanceof Element ? event.target : document.body;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.matches(TYPING)) return;
+    const inside = wholePage || root.contains(target);
+    const free = target === document.body || target === document.documentElement;
+    if (!inside && !free) return;
+    const onControl = target.closest("button, a, summary, [role=menuitem], input") !== null;
+    const act = chooseAction(event, actions, inside, onControl, target.matches("input[type=range]"));
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}
+
+function chooseAction(
+  event: KeyboardEvent,
+  actions: KeyActions,
+  inside: boolean,
+  onControl: boolean,
+  onSlider: boolean,
+): (() => void) | null {
+  const { key } = event;
+  if (/^[0-9]$/.test(key)) return () => actions.seekShare(Number(key) / 10);
+  switch (key) {
+    case " ":
+      // Space on a button presses that button
+      return onControl ? null : () => actions.toggle();
+    case "ArrowLeft":
+      return onSlider ? null : () => actions.seekBy(-5);
+    case "ArrowRight":
+      return onSlider ? null : () => actions.seekBy(5);
+    case "ArrowUp":
+      return inside && !onSlider ? () => actions.volumeBy(0.05) : null;
+    case "ArrowDown":
+      return inside && !onSlider ? () => actions.volumeBy(-0.05) : null;
+    case "Home":
+      return inside && !onSlider ? () => actions.seekShare(0) : null;
+    case "End":
+      return inside && !onSlider ? () => actions.end() : null;
+    case "<":
+      return () => actions.speedStep(-1);
+    case ">":
+      return () => actions.speedStep(1);
+  }
+  switch (key.toLowerCase()) {
+    case "k":
+      return () => actions.toggle();
+    case "j":
+      return () => actions.seekBy(-10);
+    case "l":
+      return () => actions.seekBy(10);
+    case "m":
+      return () => actions.toggleMute();
+    case "f":
+      return () => actions.fullscreen();
+    case "c":
+      return () => actions.captions();
+    case "i":
+      return () => actions.pip();
+  }
+  return null;
+}
