@@ -18,7 +18,7 @@ from polycast.domain.assets import AssetSource
 from polycast.domain.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
 from polycast.domain.states import FileStatus
-from polycast.protocols.signing import UploadPart, UploadSigner
+from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
 from polycast.services import ledger
 from polycast.services.assets import Assets
 from polycast.services.files import (
@@ -55,7 +55,7 @@ class Uploads:
         self,
         db: Database,
         store: ObjectStore,
-        signer: UploadSigner,
+        ring: Keyring,
         tenants_: Tenants,
         assets_: Assets,
         probing: Probing,
@@ -64,7 +64,7 @@ class Uploads:
     ) -> None:
         self._db = db
         self._store = store
-        self._signer = signer
+        self._ring = ring
         self._tenants = tenants_
         self._assets = assets_
         self._probing = probing
@@ -155,7 +155,9 @@ class Uploads:
         if presigned is not None:
             return presigned
         expires = int(((now or datetime.now(UTC)) + URL_LIFE).timestamp())
-        token = self._signer.sign(UploadPart(str(file.uid), number, most, expires))
+        token = sign_upload_part(
+            self._ring, upload=str(file.uid), part=number, max_bytes=most, expires=expires
+        )
         return f"{base_url}/upload/{token}"
 
     async def put_part(
@@ -164,15 +166,15 @@ class Uploads:
         """Receive the body of a signed part address.
 
         Raises:
-            Unauthorized (or a subclass): the token is bad or expired.
+            BadToken, ExpiredToken: the token is not ours or too old.
             NotFound: the upload is gone. Conflict: it is closed. TooLarge: more bytes than the part has.
         """
-        part = self._signer.verify(token, int((now or datetime.now(UTC)).timestamp()))
+        part = verify_upload_part(self._ring, token, now=(now or datetime.now(UTC)).timestamp())
         file = await self._by_uid(UUID(part.upload))
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
             raise Conflict(f"the upload is {file.status.value}")
         return await self._store.put_part(
-            file.key, file.upload_id, part.number, body, part.max_bytes, size=length
+            file.key, file.upload_id, part.part, body, part.max_bytes, size=length
         )
 
     async def list_parts(self, file: File) -> list[PartInfo]:

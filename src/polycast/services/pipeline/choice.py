@@ -66,9 +66,9 @@ def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = Tr
     captions: list[ChosenCaption] = []
     for file, source in sources:
         if file.purpose == "caption" or file.kinds == ("caption",):
-            named = next(iter(source.tracks), None)
+            given = next(iter(source.tracks), None)
             captions.append(
-                ChosenCaption(file, None, named.language if named else None, named.name if named else None)
+                ChosenCaption(file, None, given.language if given else None, given.name if given else None)
             )
             continue
         if file.probe is None:

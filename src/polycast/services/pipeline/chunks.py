@@ -44,7 +44,7 @@ _TELL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A chunk job in hand; `attempt` makes the names of its objects its own."""
+    """A chunk job in hand; `attempt` tells it from a later try at the same job."""
 
     num: int
     kind: str
@@ -166,7 +166,7 @@ class Chunks:
                 threads=self._threads,
                 on_progress=tell,
             )
-        kept = [await self._keep(job, out, track, {}) for track in encoded]
+        kept = [await self._keep(job, out, track, frozenset()) for track in encoded]
         await self._done(
             job,
             {"tracks": [track.to_json() for track, _ in kept]},
@@ -189,7 +189,7 @@ class Chunks:
                 on_progress=tell,
                 on_piece=stream.add if stream else None,
             )
-        already = await stream.close() if stream else {}
+        already = await stream.close() if stream else frozenset()
         kept, size = await self._keep(job, out, encoded, already)
         await self._done(job, {"tracks": [kept.to_json()]}, size, encoded_ms=plan.info.duration_s * 1000)
 
@@ -232,30 +232,22 @@ class Chunks:
             await Dispatcher.ring(tx)
 
     async def _keep(
-        self, job: Claimed, out: Path, track: EncodedChunk, already: dict[str, str]
+        self, job: Claimed, out: Path, track: EncodedChunk, already: frozenset[str]
     ) -> tuple[EncodedChunk, int]:
-        """Move a chunk's objects into the store under names of this attempt; those `already` there stay."""
+        """Move a chunk's objects into the store, but those `already` there.
+
+        A second worker at the same job (the first was thought dead) writes the same names: encoders are
+        deterministic, each object appears whole, and the log holds the hash of what was counted.
+        """
         prefix = f"{job.work.folder}g/{job.generation_uid}/{track.rendition}/"
-        named = replace(
-            track,
-            segments=tuple(replace(s, object=self.object_name(job, s.object)) for s in track.segments),
-        )
         folder = out / track.rendition
         files = [
-            (folder / old.object, prefix + new.object, old.size)
-            for old, new in zip(track.segments, named.segments, strict=True)
-            if new.object not in already
+            (folder / s.object, prefix + s.object, s.size) for s in track.segments if s.object not in already
         ]
         size = await self._space.keep(
             [*files, (folder / track.init.object, prefix + track.init.object, track.init.size)]
         )
-        return named, size + sum(s.size for s in named.segments if s.object in already)
-
-    @staticmethod
-    def object_name(job: Claimed, name: str) -> str:
-        """`7.m4s` of the first attempt, `7-2.m4s` of the second: a stale writer cannot spoil a new one."""
-        stem, _, suffix = name.rpartition(".")
-        return name if job.attempt == 1 else f"{stem}-{job.attempt}.{suffix}"
+        return track, size + sum(s.size for s in track.segments if s.object in already)
 
     async def _done(self, job: Claimed, result: dict[str, Any], size: int, *, encoded_ms: float) -> None:
         async with self._db.transaction() as tx:
@@ -303,17 +295,14 @@ class Chunks:
             )
             await self.wake_assembly(tx, job.generation_num)
 
-    async def store_piece(self, job: Claimed, out: Path, name: str, piece: AudioPiece, *, head: bool) -> str:
-        """Move one finished audio segment into the store; returns its object name."""
+    async def store_piece(self, job: Claimed, out: Path, name: str, piece: AudioPiece, *, head: bool) -> None:
+        """Move one finished audio segment into the store, with `head` the init segment first."""
         prefix = f"{job.work.folder}g/{job.generation_uid}/{name}/"
-        object_name = self.object_name(job, piece.segment.object)
         if head:
             data = await asyncio.to_thread((out / name / piece.init.object).read_bytes)
             await self._space.store.put(prefix + piece.init.object, data, durable=False)
-        await self._space.keep(
-            [(out / name / piece.segment.object, prefix + object_name, piece.segment.size)]
-        )
-        return object_name
+        segment = piece.segment
+        await self._space.keep([(out / name / segment.object, prefix + segment.object, segment.size)])
 
     async def _progress(self, job: Claimed, share: float) -> None:
         async with self._db.transaction() as tx:
@@ -334,25 +323,25 @@ class _Pieces:
         self._out = out
         self._name = name
         self._queue: asyncio.Queue[AudioPiece | None] = asyncio.Queue()
-        self._stored: dict[str, str] = {}
+        self._stored: set[str] = set()
         self._task = asyncio.create_task(self._work())
 
     def add(self, piece: AudioPiece) -> None:
         self._queue.put_nowait(piece)
 
-    async def close(self) -> dict[str, str]:
+    async def close(self) -> frozenset[str]:
         """Wait for the last piece; names of all objects stored."""
         self._queue.put_nowait(None)
         await self._task
-        return self._stored
+        return frozenset(self._stored)
 
     async def _work(self) -> None:
         told = 0.0
         done: list[AudioPiece] = []
         while (piece := await self._queue.get()) is not None:
-            name = await self._chunks.store_piece(self._job, self._out, self._name, piece, head=not done)
-            self._stored[name] = name
-            done.append(replace(piece, segment=replace(piece.segment, object=name)))
+            await self._chunks.store_piece(self._job, self._out, self._name, piece, head=not done)
+            self._stored.add(piece.segment.object)
+            done.append(piece)
             if time.monotonic() - told >= _TELL_S:
                 told = time.monotonic()
                 first = done[0]

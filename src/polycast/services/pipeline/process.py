@@ -23,7 +23,7 @@ from polycast.media.grid import plan_grid
 from polycast.media.ladder import AudioRendition, Ladder, plan_ladder
 from polycast.media.package import NotPackageable
 from polycast.media.selection import AudioChoice, TrackSelection
-from polycast.media.streamable import Streamable, cap_of, streamable
+from polycast.media.streamable import LadderCap, Streamable, streamable
 from polycast.media.toolkit import MediaToolkit
 from polycast.services import ledger
 from polycast.services.pipeline.choice import Choice, ChosenAudio, choose
@@ -207,7 +207,7 @@ class Process:
             video=(choice.video,) if choice.video else (),
             audio=tuple(a.track for a in own),
         )
-        if not isinstance(streamable(narrowed, cap_of(work.preset)), Streamable):
+        if not isinstance(streamable(narrowed, LadderCap.of(work.preset)), Streamable):
             return None
         name = "source"
         generation = await self._generation(work, GenerationPlan("as_is", _round(work)))
