@@ -148,7 +148,7 @@ def literal_address(host: str) -> Address | None:
         Invalid: looks like a number but is no address in its usual form. System resolvers take
             '2130706433', '0177.1' and '0x7f.0.0.1' for 127.0.0.1; we take them for an attempt.
     """
-    text = host.removeprefix("[").removesuffix("]")
+    text = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

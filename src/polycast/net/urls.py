@@ -54,7 +54,8 @@ def check_url(url: str) -> httpx.URL:
     if literal_address(host) is None and not _HOST.fullmatch(host):
         raise Invalid("the URL has no valid host", field="url")
     port = port_of(parsed)
-    if port not in _DEFAULT_PORTS.values() and (port < 1024 or port in _BAD_PORTS):
+    known = port in _DEFAULT_PORTS.values()
+    if not known and (not 1024 <= port <= 65535 or port in _BAD_PORTS):
         raise Invalid("the URL has a port that is not allowed", field="url")
     return parsed
 
