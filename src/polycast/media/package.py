@@ -134,7 +134,10 @@ class Packaging(Tools):
             data = await asyncio.to_thread((out / item["id"] / "log.jsonl").read_bytes)
             log = tracklog.loads(data)
             samples = sum(s.samples for s in log.segments)
-            if list(log.segments) != written[item["id"]] or samples != item["source_samples"] - item["dropped"]:
+            if (
+                list(log.segments) != written[item["id"]]
+                or samples != item["source_samples"] - item["dropped"]
+            ):
                 raise NotPackageable("frames were lost on the way")
             packaged.append(
                 PackagedTrack(item["id"], out / item["id"], log, item["source_samples"], item["dropped"])

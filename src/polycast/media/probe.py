@@ -1,5 +1,6 @@
 """Find out what a file is, in a sandboxed child."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,9 @@ class Probing(Tools):
             NoPlayableTracks: nothing to see or hear.
             LimitExceeded: over 16 384 pixels a side, 32 tracks or 48 hours.
             ChildFailed: this machine could not start or confine the child.
+            FileNotFoundError: there is no such file.
         """
+        path = await asyncio.to_thread(path.resolve, True)
         request = {
             "source": str(path),
             "max_dimension": MAX_DIMENSION,

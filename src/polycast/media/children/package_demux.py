@@ -201,9 +201,7 @@ class _Cutter:
                 mark = round(self._cuts[done] * track.scale)
             else:
                 return
-            first = next(
-                (i for i, s in enumerate(track.waiting) if s.time + s.duration // 2 >= mark), None
-            )
+            first = next((i for i, s in enumerate(track.waiting) if s.time + s.duration // 2 >= mark), None)
             if first is None or first == 0:
                 if final or first == 0:
                     rest = track.waiting[-1]

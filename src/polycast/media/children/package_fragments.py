@@ -48,7 +48,9 @@ def esds(config: bytes) -> bytes:
         return bytes((tag, len(body))) + body
 
     decoder = descriptor(4, struct.pack(">BB3xII", 0x40, 0x15, 0, 0) + descriptor(5, config))
-    return full(b"esds", 0, 0, descriptor(3, struct.pack(">HB", TRACK_ID, 0) + decoder + descriptor(6, b"\x02")))
+    return full(
+        b"esds", 0, 0, descriptor(3, struct.pack(">HB", TRACK_ID, 0) + decoder + descriptor(6, b"\x02"))
+    )
 
 
 def init_segment(
@@ -67,7 +69,9 @@ def init_segment(
         packed = packed << 5 | ord(letter) - 0x60
     handler = (b"vide", b"VideoHandler\0") if video else (b"soun", b"SoundHandler\0")
     media_header = full(b"vmhd", 0, 1, bytes(8)) if video else full(b"smhd", 0, 0, bytes(4))
-    empty = b"".join(full(k, 0, 0, bytes(n)) for k, n in ((b"stts", 4), (b"stsc", 4), (b"stsz", 8), (b"stco", 4)))
+    empty = b"".join(
+        full(k, 0, 0, bytes(n)) for k, n in ((b"stts", 4), (b"stsc", 4), (b"stsz", 8), (b"stco", 4))
+    )
     stbl = box(b"stbl", full(b"stsd", 0, 0, struct.pack(">I", 1), entry), empty)
     # fmt: off
     tkhd = full(b"tkhd", 0, 7, struct.pack(">4x4xI4xI8xhhH2x", TRACK_ID, 0, 0, 0, 0 if video else 0x100),
@@ -136,7 +140,9 @@ def fragment_header(
     moof_size = 8 + len(mfhd) + 8 + len(tfhd) + len(tfdt) + trun_size
     payload = sum(sizes)
     long = payload + 8 >= 1 << 32
-    mdat = struct.pack(">I4sQ", 1, b"mdat", payload + 16) if long else struct.pack(">I4s", payload + 8, b"mdat")
+    mdat = (
+        struct.pack(">I4sQ", 1, b"mdat", payload + 16) if long else struct.pack(">I4s", payload + 8, b"mdat")
+    )
     # version 1: composition offsets are signed (§8.8.8), so that presentation begins at the decode time
     trun = full(b"trun", 1, flags, struct.pack(">Ii", count, moof_size + len(mdat)), table.tobytes())
     return _STYP + box(b"moof", mfhd, box(b"traf", tfhd, tfdt, trun)) + mdat

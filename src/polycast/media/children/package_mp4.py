@@ -165,9 +165,7 @@ def _plan(track: Mp4Track, want: dict[str, Any], fd: int) -> Plan:
 
 def _align(plans: list[Plan]) -> None:
     """Let the earliest track start at zero, and keep the others where they are against it."""
-    starts = [
-        Fraction(p.start_of(0) if p.video else p.start_of(p.first), p.track.timescale) for p in plans
-    ]
+    starts = [Fraction(p.start_of(0) if p.video else p.start_of(p.first), p.track.timescale) for p in plans]
     earliest = min(starts)
     for plan in plans:
         ticks = to_ticks(earliest, plan.track.timescale)

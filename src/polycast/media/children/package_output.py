@@ -33,7 +33,13 @@ class TrackOutput:
         send("progress", {"track": self._id, "header": _header_json(self._header)})
 
     def add(
-        self, start: int, duration: int, parts: Sequence[bytes | memoryview], samples: int, *, independent: bool = True
+        self,
+        start: int,
+        duration: int,
+        parts: Sequence[bytes | memoryview],
+        samples: int,
+        *,
+        independent: bool = True,
     ) -> None:
         """Write the next segment from `parts`; times in ticks."""
         name = f"{len(self.segments) + 1}.m4s"

@@ -4,6 +4,7 @@ Request: `{"source", "max_dimension", "max_tracks", "max_duration_s"}`; result: 
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from polycast.domain.errors import Encrypted, LimitExceeded, NoPlayableTracks, Unreadable
@@ -23,7 +24,7 @@ def handle(request: dict[str, Any]) -> dict[str, Any]:
         Unreadable, Encrypted, NoPlayableTracks, LimitExceeded: see `probe.Probing.probe`.
     """
     path = request["source"]
-    size = os.stat(path).st_size
+    size = Path(path).stat().st_size
     if size == 0:
         raise Unreadable("the file is empty")
     probe_scan.refuse_playlists(path)
@@ -93,7 +94,10 @@ def _info(
             track = probe_tracks.video(number, stream, mp4=mp4, times=times, still=still, end_s=end_s)
             found[kind].append(track)
             if keyframes is None and not track.attached_picture and not still:
-                keyframes = times.keyframes if times else _other_index(container, stream, end_s)
+                # of an MP4 in fragments FFmpeg knows only those it has met: no index at all
+                keyframes = (
+                    times.keyframes if times else None if mp4 else _other_index(container, stream, end_s)
+                )
     if not found["audio"] and all(v.attached_picture for v in found["video"]):
         raise NoPlayableTracks("the file has no video or audio that can be played here")
     return SourceInfo(

@@ -16,7 +16,9 @@ _FIXED = {
 _AAC_PROFILES = {"Main": 1, "LC": 2, "SSR": 3, "LTP": 4, "HE-AAC": 5, "LD": 23, "HE-AACv2": 29, "ELD": 39}
 
 
-def codec_string(codec: str, extradata: bytes, *, profile: str | None, level: int | None, depth: int) -> str | None:
+def codec_string(
+    codec: str, extradata: bytes, *, profile: str | None, level: int | None, depth: int
+) -> str | None:
     """The string for a manifest, None where the codec has none or the configuration is broken.
 
     Args:

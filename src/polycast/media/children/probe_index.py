@@ -55,7 +55,9 @@ def from_tables(track: Mp4Track) -> VideoTimes | None:
     nominal = _standard(Fraction(scale, common)) if common > 0 else None
     if not variable and nominal and average and abs(average / nominal - 1) < Fraction(1, 500):
         average = nominal
-    return VideoTimes(keyframes, count, nominal, average, variable)
+    return VideoTimes(
+        keyframes, count, nominal, average.limit_denominator(100_000) if average else None, variable
+    )
 
 
 def from_entries(stream: Any, end_s: float) -> KeyframeIndex | None:
