@@ -63,14 +63,18 @@ async def test_the_queues_schema_grows_file_by_file(postgres: RunPostgres) -> No
     database = Database(url)
     try:
         async with database.transaction() as tx:
-            await tx.execute(text("DROP FUNCTION procrastinate_retry_job_v2"))
             await tx.execute(
-                text("UPDATE queue_schema SET version = '03.03.00_01_pre_priority_lock_fetch_job.sql'")
+                text("DROP FUNCTION procrastinate_trigger_function_status_events_update_v1 CASCADE")
+            )
+            await tx.execute(
+                text("UPDATE queue_schema SET version = '03.04.00_01_pre_add_retry_failed_job_procedure.sql'")
             )
         assert await migrate.pending(url)
         await migrate.upgrade(url)
         async with database.connect() as connection:
-            query = text("SELECT count(*) FROM pg_proc WHERE proname = 'procrastinate_retry_job_v2'")
+            query = text(
+                "SELECT count(*) FROM pg_trigger WHERE tgname = 'procrastinate_trigger_status_events_update_v1'"
+            )
             assert (await connection.execute(query)).scalar_one() == 1
     finally:
         await database.dispose()

@@ -1,0 +1,40 @@
+"""When a job is tried again."""
+
+import random
+
+from polycast.domain.errors import ChildFailed, Encrypted, Invalid, Unavailable
+from polycast.jobs.retry import Backoff, Retry
+
+
+def test_waits_grow_up_to_a_limit() -> None:
+    backoff = Backoff(first_s=2, factor=3, longest_s=30)
+    dice = random.Random(1)
+    for failures, whole in ((1, 2), (2, 6), (3, 18), (4, 30), (50, 30)):
+        assert 0.75 * whole <= backoff.delay_s(failures, dice) <= whole
+
+
+def test_tries_in_all() -> None:
+    retry = Retry(max_attempts=3)
+    assert retry.wait_s(1, OSError()) is not None
+    assert retry.wait_s(2, OSError()) is not None
+    assert retry.wait_s(3, OSError()) is None
+
+
+def test_what_would_fail_again_is_not_tried_again() -> None:
+    retry = Retry()
+    assert retry.wait_s(1, Invalid("no")) is None
+    assert retry.wait_s(1, Encrypted("no")) is None
+    assert retry.wait_s(1, Unavailable("later")) is not None
+    assert retry.wait_s(1, ChildFailed("x", "exit", returncode=1)) is not None
+
+
+def test_chosen_errors() -> None:
+    retry = Retry(on=(OSError,), unless=(FileNotFoundError,))
+    assert retry.wait_s(1, OSError()) is not None
+    assert retry.wait_s(1, FileNotFoundError()) is None
+    assert retry.wait_s(1, ValueError()) is None
+
+
+def test_a_dead_worker_counts_and_is_not_waited_for() -> None:
+    assert Retry(max_attempts=2).wait_s(1, None) == 0
+    assert Retry(max_attempts=2).wait_s(2, None) is None
