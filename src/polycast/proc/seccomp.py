@@ -81,6 +81,7 @@ _KERNEL_SURFACE: _Table = {
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "fanotify_init": (300, 262), "fanotify_mark": (301, 263),
     "inotify_init": (253, -1), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27),
+    "io_setup": (206, 0), "uselib": (134, -1),
     # memory that no rlimit counts, and channels to others
     "memfd_create": (319, 279), "memfd_secret": (447, 447),
     "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),

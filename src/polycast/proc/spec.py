@@ -27,8 +27,9 @@ class Limits:
         stall_s: longest time without progress. Progress is: an `on_line` call that did not return
             False; without `on_line`, bytes on stdout. Bytes on stderr are none.
         file_bytes: size of each file written.
-        processes: processes and threads alive together (RLIMIT_NPROC). Binds only in a sandbox of level
-            NAMESPACE, where the count is the child's own; elsewhere it would count everything the user runs.
+        processes: processes and threads alive together (RLIMIT_NPROC); an encoder on n cores has about
+            3 n threads. Binds only in a sandbox of level NAMESPACE, where the count is the child's own;
+            elsewhere it would count everything the user runs.
         open_files: descriptors open at once.
     """
 
@@ -74,7 +75,7 @@ class ChildSpec:
     @property
     def program(self) -> str:
         """Name for messages: the Python module, else the file name of argv[0]."""
-        if "-m" in self.argv[:4]:
+        if self.argv[1:2] == ["-I"] and "-m" in self.argv[:-1]:
             return str(self.argv[self.argv.index("-m") + 1])
         return Path(self.argv[0]).name
 

@@ -47,12 +47,25 @@ class Account:
 
     def command(self, request: dict[str, Any]) -> list[str]:
         request = {**request, "read": [str(self.folder / "hostile.py"), *request.get("read", ())]}
-        return [self.python, "-I", str(self.folder / "scenario.py"), str(self.package_root), json.dumps(request)]
+        return [
+            self.python,
+            "-I",
+            str(self.folder / "scenario.py"),
+            str(self.package_root),
+            json.dumps(request),
+        ]
 
     def start(self, request: dict[str, Any]) -> "subprocess.Popen[str]":
-        identity = {} if self.uid == os.geteuid() else {"user": self.uid, "group": self.uid, "extra_groups": []}
+        if self.uid == os.geteuid():
+            return subprocess.Popen(self.command(request), stdout=subprocess.PIPE, text=True, cwd="/")
         return subprocess.Popen(
-            self.command(request), stdout=subprocess.PIPE, text=True, cwd="/", **identity  # type: ignore[call-overload]
+            self.command(request),
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
+            user=self.uid,
+            group=self.uid,
+            extra_groups=[],
         )
 
     def run(self, request: dict[str, Any], *, within_s: float = 30) -> dict[str, Any]:

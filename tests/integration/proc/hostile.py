@@ -1,5 +1,6 @@
 """A child that misbehaves: `python -I hostile.py CASE ARGS`. Standard library only; every attempt is bounded."""
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -37,7 +38,7 @@ def escape(work: str, secret: str, parent: int, *names: str) -> dict[str, str]:
         "list /": lambda: os.listdir("/"),
         "list outside": lambda: os.listdir(outside),
         "write outside": lambda: (outside / "made").write_bytes(b"x"),
-        "append outside": lambda: open(secret, "ab"),
+        "append outside": lambda: os.close(os.open(secret, os.O_WRONLY | os.O_APPEND)),
         "through a link": lambda: (folder / "planted-link").read_bytes(),
         "make a link": lambda: os.symlink(secret, folder / "link"),
         "hard link": lambda: os.link(secret, folder / "hard"),
@@ -49,7 +50,7 @@ def escape(work: str, secret: str, parent: int, *names: str) -> dict[str, str]:
         "utime": lambda: os.utime(secret),
         "fifo": lambda: os.mkfifo(folder / "fifo"),
         "environ of parent": lambda: Path(f"/proc/{parent}/environ").read_bytes(),
-        "own memory": lambda: open("/proc/self/mem", "rb"),
+        "own memory": lambda: os.close(os.open("/proc/self/mem", os.O_RDONLY)),
         "shared memory": lambda: Path("/dev/shm/polycast-hostile").write_bytes(b"x"),
         "signal parent": lambda: os.kill(parent, 0),
         "fork": fork_once,
@@ -163,10 +164,8 @@ def daemon(path: str) -> None:
     """Leave a grandchild behind that holds the lock, in a session of its own where that is possible."""
     read, write = os.pipe()
     if os.fork() == 0:
-        try:
+        with contextlib.suppress(OSError):
             os.setsid()
-        except OSError:
-            pass
         fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
         fcntl.flock(fd, fcntl.LOCK_EX)
         os.write(write, b"x")

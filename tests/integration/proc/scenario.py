@@ -12,9 +12,9 @@ from typing import Any
 
 sys.path.insert(0, sys.argv[1])
 
-from polycast.domain.errors import ChildFailed  # noqa: E402
-from polycast.proc import detect  # noqa: E402
-from polycast.proc.child import ChildSpec, Limits, SandboxLevel, SandboxPolicy, run_child  # noqa: E402
+from polycast.domain.errors import ChildFailed
+from polycast.proc import detect
+from polycast.proc.child import ChildSpec, Limits, SandboxLevel, SandboxPolicy, run_child
 
 
 async def main(request: dict[str, Any]) -> dict[str, Any]:
