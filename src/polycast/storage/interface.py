@@ -246,3 +246,23 @@ class ObjectStore(Protocol):
     async def aclose(self) -> None:
         """Release connections; the store is not used afterwards."""
         ...
+
+
+@runtime_checkable
+class FileStore(ObjectStore, Protocol):
+    """A store whose objects can be had as files of this machine: what delivery sends from."""
+
+    async def ensure_local(self, key: str, *, max_age_s: float | None = None) -> Path | None:
+        """A file with the object's bytes that exists for at least some seconds more; never write to it.
+
+        Args:
+            max_age_s: how old a copy may be, in seconds since it was last compared with the store; None
+                trusts any copy (for keys that are never written twice).
+
+        Returns:
+            None if there is no room for such a file: stream the object instead.
+
+        Raises:
+            NotFound: no such object.
+        """
+        ...

@@ -170,6 +170,10 @@ class LocalStore(LocalUploads):
     def local_path(self, key: str) -> Path | None:
         return self._layout.target(key)
 
+    async def ensure_local(self, key: str, *, max_age_s: float | None = None) -> Path | None:
+        await self.head(key)
+        return self._layout.target(key)
+
     async def fetch(self, key: str, dest: Path) -> None:
         path = self._layout.target(key)
         with disk_errors():

@@ -1,4 +1,5 @@
-"""One suite, three stores: local files, S3 over HTTP (moto in its own process), and the composed memory store."""
+"""One suite, all stores: local files, S3 over HTTP (moto in its own process), and memory, which
+stands for remote stores whose parts are composed, with and without the disk cache."""
 
 import json
 import os
@@ -11,6 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from polycast.storage.cache import CachedStore
 from polycast.storage.factory import StoreOptions, open_store
 from polycast.storage.interface import ObjectStore
 
@@ -45,7 +47,7 @@ def s3_endpoint() -> Iterator[str]:
         process.stdout.close()
 
 
-STORES = ["local", "s3", "s3-folder", "memory"]
+STORES = ["local", "s3", "s3-folder", "memory", "cached"]
 LOCAL_WITH_PART_SIZE = ["local-right-size", "local-wrong-size"]
 
 
@@ -63,6 +65,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         opened = open_store(str(tmp_path / "store"))
     elif request.param == "memory":
         opened = open_store("memory://", StoreOptions(spool=spool))
+    elif request.param == "cached":
+        inner = open_store("memory://", StoreOptions(spool=spool))
+        opened = CachedStore(inner, tmp_path / "cache", 1 << 30)
     else:
         endpoint = request.getfixturevalue("s3_endpoint")
         bucket = f"b{uuid4().hex}"
