@@ -96,7 +96,7 @@ def _encoder(chunk: Chunk, rendition: Rendition, speed: Speed, threads: int) -> 
         "-flags", "+bitexact",
     ]  # fmt: skip
     if profile.level_flag:
-        args += ["-level", f"{rendition.level / 10:.1f}"]
+        args += ["-level", _level(profile.codec, rendition.level)]
     if profile.tag:
         args += ["-tag:v", profile.tag]
     if not even:
@@ -118,22 +118,26 @@ def _encoder(chunk: Chunk, rendition: Rendition, speed: Speed, threads: int) -> 
         if chunk.starts[0] < 2 * _REORDER_FRAMES * step:
             dts = f"max(DTS\\,floor(N*{step}/{_REORDER_FRAMES + 1}))"
     else:
-        duration = f"if(isnan(NEXT_PTS)\\,{chunk.end}-PTS\\,NEXT_PTS-PTS)"
+        duration = f"if(eq(NEXT_PTS\\,NOPTS)\\,{chunk.end}-PTS\\,NEXT_PTS-PTS)"
     return [*args, "-bsf:v", f"setts=pts=PTS:dts={dts}:duration={duration}"]
 
 
 def _params(profile: EncoderProfile, rendition: Rendition, threads: int, *, even: bool) -> list[str]:
     params = list(profile.params)
     if profile.level_param:
-        level = rendition.level
-        if profile.codec == "av1":
-            level = (level // 4 + 2) * 10 + level % 4  # seq_level_idx 8 is level 4.0
-        params.append(f"{profile.level_param}={level}")
+        params.append(f"{profile.level_param}={_level(profile.codec, rendition.level)}")
     if profile.threads_param:
         params.append(f"{profile.threads_param}={threads}")
     if not even:
         params += profile.no_reorder_params
     return params
+
+
+def _level(codec: str, idc: int) -> str:
+    """The level as encoders are told it: 4.0 is level_idc 40, general_level_idc 120, seq_level_idx 8."""
+    if codec == "av1":
+        return str((idc // 4 + 2) * 10 + idc % 4)
+    return f"{idc / (30 if codec == 'hevc' else 10):.1f}"
 
 
 def _muxer(chunk: Chunk) -> list[str]:

@@ -27,7 +27,7 @@ class EncodedChunk:
     Attributes:
         rendition: name of the rendition or of the audio track, which is the folder of its files.
         chunk: number of the chunk; 0 for audio, which has one.
-        codec: RFC 6381 of what was really written.
+        codec: RFC 6381 of what was really written; the rendition's own, unless the encoder chose another level.
         timescale: of the segments' ticks.
     """
 
@@ -89,8 +89,6 @@ def split_chunk(
             segments.append(_segment(event, chunk, rendition, position, folder, strict=strict))
     if init is None or len(segments) != len(chunk.starts):
         raise Mismatch(f"{len(segments)} segments, planned {len(chunk.starts)}")
-    if codec != rendition.codec_string:
-        raise Mismatch(f"codec {codec}, announced {rendition.codec_string}")
     return EncodedChunk(rendition.name, chunk.number, codec, chunk.timescale, init, tuple(segments))
 
 
