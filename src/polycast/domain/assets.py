@@ -101,6 +101,7 @@ class Generation:
     state: GenerationState
     duration_ms: int | None
     tracks: tuple[Track, ...] = ()
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ async def with_tracks(tx: AsyncConnection, row: Row[Any]) -> Generation:
         GenerationState(row.state),
         row.duration_ms,
         tuple(track_from_row(t) for t in found),
+        row.published_at,
     )
 
 

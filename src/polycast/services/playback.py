@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,8 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
-from polycast.db.tables import assets, domains, generations, outputs, players, tenants
-from polycast.domain.assets import Asset, Generation
+from polycast.db.tables import assets, attachments, domains, files, generations, outputs, players, tenants
+from polycast.domain.assets import Asset, Attachment, Generation
 from polycast.domain.errors import NotFound
 from polycast.domain.ids import CodeCipher, parse_uid
 from polycast.domain.policy import AccessPolicy
@@ -19,7 +20,13 @@ from polycast.domain.states import GenerationState
 from polycast.domain.tenants import TenantSettings
 from polycast.domain.tracks import TrackLog
 from polycast.protocols import tracklog
-from polycast.services.asset_rows import ASSET_QUERY, load_details, newest_generation, with_tracks
+from polycast.services.asset_rows import (
+    ASSET_QUERY,
+    attachment_from_row,
+    load_details,
+    newest_generation,
+    with_tracks,
+)
 from polycast.storage.interface import ObjectStore
 
 _LOGS_KEPT = 512
@@ -42,11 +49,13 @@ class Playable:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """One generation to render a manifest of."""
+    """One generation to render a manifest of; `attachments` are captions and storyboard sheets."""
 
     asset_uid: UUID
     generation: Generation
     policy: AccessPolicy
+    available_from: datetime
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Playback:
@@ -113,7 +122,11 @@ class Playback:
             row = (
                 await tx.execute(
                     select(
-                        outputs.c.num, assets.c.tenant_num, assets.c.settings, assets.c.uid.label("asset_uid")
+                        outputs.c.num,
+                        outputs.c.asset_num,
+                        assets.c.tenant_num,
+                        assets.c.settings,
+                        assets.c.uid.label("asset_uid"),
                     )
                     .join(assets, assets.c.num == outputs.c.asset_num)
                     .where(
@@ -128,8 +141,18 @@ class Playback:
             if generation is None:
                 raise NotFound("media")
             owner = await self._owner(tx, row.tenant_num)
+            beside = await tx.execute(
+                select(attachments)
+                .where(
+                    attachments.c.asset_num == row.asset_num,
+                    attachments.c.kind.in_(["caption", "storyboard"]),
+                )
+                .order_by(attachments.c.kind, attachments.c.position)
+            )
+            found = tuple(attachment_from_row(r) for r in beside)
         policy = _policy(owner, TenantSettings.from_json(owner.settings), row.settings)
-        return Presentation(row.asset_uid, generation, policy)
+        start = generation.published_at or datetime.now(UTC)
+        return Presentation(row.asset_uid, generation, policy, start, found)
 
     async def generation(self, asset: UUID, generation: UUID) -> Presentation:
         """One generation by its id, retired ones too: sessions that began on it stay on it.
@@ -156,7 +179,7 @@ class Playback:
             found = await with_tracks(tx, row)
             owner = await self._owner(tx, row.tenant_num)
         policy = _policy(owner, TenantSettings.from_json(owner.settings), row.settings)
-        return Presentation(asset, found, policy)
+        return Presentation(asset, found, policy, found.published_at or datetime.now(UTC))
 
     async def log(self, asset: UUID, folder: str, track: str) -> TrackLog:
         """A track's log; finished ones are kept in memory, growing ones are read each time.
@@ -174,6 +197,28 @@ class Playback:
             if len(self._logs) > _LOGS_KEPT:
                 self._logs.popitem(last=False)
         return log
+
+    async def image(self, asset: UUID, ident: str) -> tuple[str, str]:
+        """Key and media type of an uploaded picture of an asset. Raises NotFound."""
+        uid = parse_uid(ident)
+        if uid is None:
+            raise NotFound("image")
+        async with self._db.connect() as tx:
+            row = (
+                await tx.execute(
+                    select(files.c.key, files.c.content_type)
+                    .join(assets, assets.c.num == files.c.asset_num)
+                    .where(
+                        files.c.uid == uid,
+                        assets.c.uid == asset,
+                        files.c.purpose == "image",
+                        files.c.status == "completed",
+                    )
+                )
+            ).first()
+        if row is None:
+            raise NotFound("image")
+        return row.key, row.content_type or "application/octet-stream"
 
     async def policy(self, asset: UUID) -> AccessPolicy | None:
         """Who may watch an asset, at most five seconds old; None when there is no such asset."""
