@@ -132,7 +132,7 @@ VARIANTS: dict[str, Clip] = {
     "anamorphic": Clip(size=(240, 180), picture="format=yuv420p,setsar=4/3"),
     "interlaced": Clip(picture="format=yuv420p,setfield=tff", video=(*_X264, *_CLOSED, "-x264-params", "tff=1")),
     "ten_bit": Clip(picture="format=yuv420p10le"),
-    "hdr": Clip(suffix=".mkv", seconds=3, picture="format=yuv420p10le", video=("libx265", "-preset", "ultrafast", "-x265-params",
+    "hdr": Clip(suffix=".mkv", seconds=3, picture="format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc", video=("libx265", "-preset", "ultrafast", "-x265-params",
                 "log-level=error:pools=1:frame-threads=1", *_PQ)),
     "hevc": Clip(seconds=3, video=("libx265", "-preset", "ultrafast", "-x265-params", "log-level=error:pools=1:frame-threads=1")),
     "vp9": Clip(suffix=".webm", seconds=4, video=("libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "400k"),
@@ -251,4 +251,6 @@ def decoded(path: Path | str) -> Iterator[tuple[float, int]]:
     """(presentation time in seconds, number) of each frame of a file's first video track."""
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
+            assert frame.pts is not None
+            assert frame.time_base is not None
             yield float(frame.pts * frame.time_base), frame_number(frame)

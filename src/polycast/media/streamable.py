@@ -104,9 +104,9 @@ def streamable(
     audio = [track for track, _ in tracks.audio_of(info)]
     reason = (
         (Reason.NOTHING if video is None and not audio else None)
-        or (Reason.CONTAINER if not _CONTAINERS & set(info.container.split(",")) else None)
         or (_video(info, video, audio, cap) if video is not None else None)
         or next((r for a in audio if (r := _audio(a, cap))), None)
+        or (Reason.CONTAINER if not _CONTAINERS & set(info.container.split(",")) else None)
         or (Reason.EDIT_LIST if info.edit_lists else None)
     )
     if reason is not None:

@@ -40,6 +40,22 @@ SUBTITLE_DECODERS = ("mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"
 
 DECODERS = VIDEO_DECODERS + AUDIO_DECODERS + SUBTITLE_DECODERS
 
+_STILLS = (
+    (b"\x89PNG\r\n\x1a\n", "png_pipe"), (b"\xff\xd8\xff", "jpeg_pipe"), (b"BM", "bmp_pipe"),
+    (b"II*\x00", "tiff_pipe"), (b"MM\x00*", "tiff_pipe"),
+)  # fmt: skip
+
+
+def still_demuxer(head: bytes) -> str | None:
+    """The demuxer for a still picture, by its first 12 bytes; None for anything else.
+
+    It has to be named: by the file's *name* FFmpeg would take `image2`, which reads patterns of files.
+    """
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp_pipe"
+    return next((name for magic, name in _STILLS if head.startswith(magic)), None)
+
+
 PROTOCOL_WHITELIST = ",".join(PROTOCOLS)
 FORMAT_WHITELIST = ",".join(DEMUXERS)
 CODEC_WHITELIST = ",".join(DECODERS)

@@ -19,11 +19,13 @@ from polycast.domain.errors import (
     NoPlayableTracks,
     Unreadable,
 )
+from polycast.media.package_errors import NotPackageable
 from polycast.media.toolkit_allowlist import CODEC_WHITELIST, FORMAT_WHITELIST, PROTOCOL_WHITELIST
 from polycast.proc.child import ChildResult, ChildSpec, Limits, SandboxPolicy, python_child, run_child
 
 _ERRORS: dict[str, type[MediaError]] = {
-    cls.__name__: cls for cls in (MediaError, Unreadable, NoPlayableTracks, Encrypted, LimitExceeded)
+    cls.__name__: cls
+    for cls in (MediaError, Unreadable, NoPlayableTracks, Encrypted, LimitExceeded, NotPackageable)
 }
 
 Report = Callable[[Any], None]
@@ -47,16 +49,22 @@ PROBE_LIMITS = ToolLimits(memory_bytes=1 << 30, cpu_s=30, wall_s=60, stall_s=60,
 """A probe reads headers: half a minute of CPU is already a hostile file."""
 
 
-def input_args(path: Path, *options: str, threads: int = 1) -> list[str]:
+def input_args(path: Path, *options: str, threads: int = 1, container: str | None = None) -> list[str]:
     """The ffmpeg arguments that open `path` safely; to be used before *every* input.
 
     The white-lists are options of one input, not global ones: a second `-i` without them is open to all.
+
+    Args:
+        container: `SourceInfo.container`, needed for stills alone: by its name a `.jpg` would be taken for
+            a pattern of files (`image2`), which the white-list refuses.
     """
+    still = ("-f", container) if container is not None and container.endswith("_pipe") else ()
     return [
         "-protocol_whitelist", PROTOCOL_WHITELIST,  # playlists and references in uploads never reach the network
         "-format_whitelist", FORMAT_WHITELIST,  # no demuxer that opens further files
         "-codec_whitelist", CODEC_WHITELIST,  # no decoder outside the list (toolkit_allowlist)
         "-threads", str(threads),  # decoder threads; the workers share the machine by cores, not by luck
+        *still,
         *options,
         "-i", f"file:{path}",  # `file:` so that a name with a colon is no protocol, nor one with a dash an option
     ]  # fmt: skip

@@ -1,11 +1,17 @@
 """Open a foreign file with PyAV: the one place where the children hand bytes to libavformat."""
 
+from pathlib import Path
 from typing import Any
 
 import av
 
 from polycast.domain.errors import Unreadable
-from polycast.media.toolkit_allowlist import CODEC_WHITELIST, FORMAT_WHITELIST, PROTOCOL_WHITELIST
+from polycast.media.toolkit_allowlist import (
+    CODEC_WHITELIST,
+    FORMAT_WHITELIST,
+    PROTOCOL_WHITELIST,
+    still_demuxer,
+)
 
 av.logging.set_level(None)  # silence: a hostile file could fill stderr, and we report by error class
 
@@ -27,8 +33,12 @@ def open_source(path: str) -> Any:
         "analyzeduration": "5000000",  # microseconds; longer waits find nothing but sparse subtitles
         "max_streams": "64",  # a header may claim a thousand
     }
+    with Path(path).open("rb") as file:
+        still = still_demuxer(file.read(12))
     try:
-        return av.open(f"file:{path}", "r", container_options=options, metadata_errors="replace")
+        return av.open(
+            f"file:{path}", "r", format=still, container_options=options, metadata_errors="replace"
+        )
     except av.error.FFmpegError as error:
         raise Unreadable("the file is no video or audio format that can be read here") from error
     except ValueError as error:

@@ -55,6 +55,7 @@ class Track:
     clock: DecodeClock = field(default_factory=DecodeClock)
     last_group: int = 0
     seen: int = 0
+    dropped: int = 0
     counted: int | None = None
     """audio: where the next frame begins if none is missing"""
 
@@ -246,7 +247,7 @@ class _Cutter:
             self._settle(track, final=True)
             if not track.output.segments:
                 raise NotPackageable("a track has no frames")
-            results.append({**track.output.finish(), "source_samples": track.seen, "dropped": 0})
+            results.append({**track.output.finish(), "source_samples": track.seen, "dropped": track.dropped})
         return results
 
 
@@ -266,6 +267,7 @@ def _samples(track: Track, packet: Any, origin: Fraction) -> Iterator[Sample]:
             length = 2048 if length > 1536 else 1024
             if time + length // 2 < 0:
                 track.seen += 1
+                track.dropped += 1
                 continue  # priming
             time = max(time, 0)
         elif length <= 0:
