@@ -326,6 +326,22 @@ def test_what_stands_between_fragments() -> None:
     assert cut[0].offset == len(init.data)
 
 
+def test_key_frames_for_i_frame_playlists() -> None:
+    init, (both, second, _) = split_fragments(FRAGMENTED)
+    assert both.key_frame_size is None
+    mdat = second.data.index(b"mdat") + 4
+    assert second.key_frame_size == mdat + second.moof.track.samples[0].size
+    styp = box("styp", b"msdh")
+    _, (cut,) = split_fragments(init.data + styp + second.data)
+    assert cut.key_frame_size == second.key_frame_size + len(styp)
+    # an offset that points elsewhere is not believed
+    data = bytearray(second.data)
+    run = data.index(b"trun") + 12
+    data[run : run + 4] = (2**31 - 1).to_bytes(4)
+    _, (lying,) = split_fragments(init.data + bytes(data))
+    assert lying.key_frame_size is None
+
+
 def test_fragments_alone_with_known_defaults() -> None:
     init, fragments = split_fragments(FRAGMENTED)
     cutter = FragmentReader(defaults=init.movie.defaults)

@@ -43,11 +43,27 @@ class Fragment:
         data: the bytes to store or send.
         offset: where its first kept byte stood in the input.
         moof: what it holds.
+        moof_offset: where the moof begins in `data`, behind the boxes that lead it in.
     """
 
     data: bytes
     offset: int
     moof: MovieFragment
+    moof_offset: int = 0
+
+    @property
+    def key_frame_size(self) -> int | None:
+        """Bytes from the start of `data` to the end of the first sample: what an I-frame playlist points at.
+
+        None unless the fragment has one track and begins with a key frame (RFC 8216bis 4.4.3.6).
+        """
+        if len(self.moof.tracks) != 1 or not self.moof.track.independent:
+            return None
+        track = self.moof.track
+        if track.data_offset is None:
+            return None
+        end = self.moof_offset + track.data_offset + track.samples[0].size
+        return end if 0 < end <= len(self.data) else None
 
 
 Event = InitSegment | Fragment
@@ -161,7 +177,8 @@ class FragmentReader:
         moof = read_moof(self._moof, self._defaults)
         if any(track.absolute_offset is not None for track in moof.tracks):
             raise BoxError("fragment with offsets from the start of the file")
-        fragment = Fragment(b"".join((*self._lead, self._moof, mdat)), self._lead_offset, moof)
+        lead = b"".join(self._lead)
+        fragment = Fragment(lead + self._moof + mdat, self._lead_offset, moof, len(lead))
         self._moof, self._lead, self._lead_offset, self._kept = None, [], None, 0
         return fragment
 

@@ -39,12 +39,15 @@ class TrackFragment:
         base_decode_time: of the first sample in ticks (tfdt), None when the fragment does not say.
         absolute_offset: data offset from the start of the file (tfhd base-data-offset): the fragment cannot
             be moved.
+        data_offset: where the bytes of the first sample are, from the start of the moof; None when the
+            fragment does not say (then they are the first of the mdat).
     """
 
     track_id: int
     base_decode_time: int | None
     samples: tuple[Sample, ...]
     absolute_offset: int | None = None
+    data_offset: int | None = None
 
     @property
     def sample_count(self) -> int:
@@ -131,6 +134,7 @@ def _traf(traf: Box, defaults: Mapping[int, TrackDefaults], budget: int) -> Trac
     track_id, absolute = 0, None
     inherited = TrackDefaults()
     decode_time: int | None = None
+    data_offset: int | None = None
     samples: list[Sample] = []
     for box in traf.children():
         reader = box.reader()
@@ -140,10 +144,12 @@ def _traf(traf: Box, defaults: Mapping[int, TrackDefaults], budget: int) -> Trac
             version, _ = reader.full_box()
             decode_time = reader.sized(version)
         elif box.type == "trun":
+            if not samples:
+                data_offset = _data_offset(box.reader())
             samples.extend(_trun(reader, inherited, budget - len(samples)))
     if not track_id:
         raise BoxError("traf without tfhd")
-    return TrackFragment(track_id, decode_time, tuple(samples), absolute)
+    return TrackFragment(track_id, decode_time, tuple(samples), absolute, data_offset)
 
 
 def _tfhd(reader: Reader, defaults: Mapping[int, TrackDefaults]) -> tuple[int, int | None, TrackDefaults]:
@@ -158,6 +164,12 @@ def _tfhd(reader: Reader, defaults: Mapping[int, TrackDefaults]) -> tuple[int, i
     size = reader.u32() if flags & 0x10 else base.size
     sample_flags = reader.u32() if flags & 0x20 else base.flags
     return track_id, absolute, TrackDefaults(duration, size, sample_flags)
+
+
+def _data_offset(reader: Reader) -> int | None:
+    _, flags = reader.full_box()
+    reader.skip(4)
+    return reader.i32() if flags & 0x1 else None
 
 
 def _trun(reader: Reader, inherited: TrackDefaults, budget: int) -> Iterator[Sample]:
