@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class WebBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class WebBuildHook(BuildHookInterface):  # type: ignore[misc]
     """Runs scripts/build_web.py before a wheel is put together."""
 
     PLUGIN_NAME = "custom"
