@@ -119,7 +119,7 @@ class ChildFailed(PolycastError):
     """A child process ended badly.
 
     Attributes:
-        reason: exit | signal | timeout | stalled | memory | output.
+        reason: start | sandbox | exit | signal | timeout | cpu | stalled | memory | output.
         returncode: as of `Popen.returncode`, None when it never started.
         stderr_tail: its last words, for the log; never for a caller.
     """

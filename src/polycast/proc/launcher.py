@@ -4,7 +4,7 @@
 happens here, in a fresh single-threaded interpreter (`python -I -S -c ...`) that receives this module's
 code object and a plan through a memory file (`spec.py` writes both). It imports the standard library
 only, and little of it: `json`, `signal`, `enum`, `pathlib` would each cost more than the rest of the
-work. Start-up costs are recorded in docs/decisions/0003-child-processes.md.
+work. Start-up costs are recorded in docs/decisions/0010-child-processes.md.
 
 Stages, each a process:
 

@@ -39,7 +39,7 @@ def escape(work: str, secret: str, parent: int, *names: str) -> dict[str, str]:
         "list outside": lambda: os.listdir(outside),
         "write outside": lambda: (outside / "made").write_bytes(b"x"),
         "append outside": lambda: os.close(os.open(secret, os.O_WRONLY | os.O_APPEND)),
-        "through a link": lambda: (folder / "planted-link").read_bytes(),
+        "through a link": (folder / "planted-link").read_bytes,
         "make a link": lambda: os.symlink(secret, folder / "link"),
         "hard link": lambda: os.link(secret, folder / "hard"),
         "move in": lambda: os.rename(secret, folder / "moved"),
