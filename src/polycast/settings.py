@@ -1,0 +1,311 @@
+"""All settings, in one typed tree. Read by `bootstrap` and `cli` only, which pass plain values down.
+
+Each comes from the environment (`POLYCAST_…`), else from the file `polycast.env` in the data folder, else
+from its default. docs/configuration.md is generated from this file.
+"""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from polycast.domain.errors import Invalid
+
+PREFIX = "POLYCAST_"
+ENV_FILE = "polycast.env"
+SECRET_FILE = "secret.key"  # noqa: S105 - a file's name
+DIALECTS = ("videokit", "gotipath", "gjirafa", "fivecentscdn", "streamdo")
+
+
+def _origin(value: str) -> str:
+    value = value.rstrip("/")
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
+def default_data() -> Path:
+    """`/var/lib/polycast` for root, else `~/.local/share/polycast`."""
+    return Path("/var/lib/polycast") if os.geteuid() == 0 else Path.home() / ".local/share/polycast"
+
+
+class Settings(BaseSettings):
+    """Every setting with its unit and default.
+
+    Raises (when built):
+        pydantic.ValidationError: a value is not of its type or out of range; names the setting.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    # -- where things are
+    data: Path = Field(
+        default_factory=default_data,
+        description="Folder of everything that is kept: database, objects, secret key. Made at the first start.",
+        json_schema_extra={"shown_default": "`~/.local/share/polycast`, as root `/var/lib/polycast`"},
+    )
+    database_url: str = Field(
+        "",
+        description="PostgreSQL to use, `postgresql://user:password@host/database`. "
+        "Empty: the embedded one, in the data folder.",
+        json_schema_extra={"secret": True},
+    )
+    store: str = Field(
+        "",
+        description="Object store: a folder, or `s3://bucket/prefix`, `gs://…`, `az://…`. "
+        "Empty: `objects` in the data folder.",
+    )
+    s3_endpoint: str = Field("", description="`https://host` of an S3-compatible server. Empty: AWS.")
+    s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
+    s3_access_key: str = Field("", description="Access key of the S3 store.")
+    s3_secret_key: SecretStr = Field(SecretStr(""), description="Secret key of the S3 store.")
+    s3_redirect: bool = Field(
+        False,
+        description="Send viewers to presigned URLs of the S3 store instead of passing segments through.",
+    )
+    cache_bytes: int = Field(
+        10 * 1024**3,
+        ge=0,
+        description="Bytes of disk that the read-through cache of a remote store may use.",
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key under which stored secrets are encrypted and URLs are signed, at least 32 characters. "
+        "Empty: `secret.key` in the data folder, made at the first start. All nodes need the same one.",
+    )
+
+    # -- how it is reached
+    http_host: str = Field("0.0.0.0", description="Address the HTTP server listens on.")  # noqa: S104
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the certificate chain; with it the server speaks HTTPS and HTTP/2."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    public_url: Origin = Field(
+        "",
+        description="Origin in all absolute URLs, such as `https://video.example.org`. Empty: the request's Host.",
+    )
+    player_origin: Origin = Field(
+        "",
+        description="Origin of its own for player and embed pages, so that they share no cookies with the console. "
+        "Empty: the public URL.",
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose `X-Forwarded-*` headers are believed, by commas.",
+    )
+    hosts: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="Serve a dialect also by host name at its vendor's own path: `host=dialect,…`; dialects are "
+        + ", ".join(f"`{name}`" for name in DIALECTS)
+        + ".",
+    )
+    accel_redirect: str = Field(
+        "",
+        description="Internal nginx location (`/objects/`) that serves the object folder; "
+        "segments are then sent by `X-Accel-Redirect`. Empty: by Polycast itself.",
+    )
+
+    # -- processes
+    api_workers: int = Field(1, ge=1, le=64, description="HTTP server processes.")
+    encode_workers: int = Field(
+        0, ge=0, le=256, description="Encodes that run at once on this machine. 0: one per CPU core."
+    )
+    encode_threads: int = Field(
+        1, ge=1, le=64, description="Threads of one encode. More help a single video, not many."
+    )
+    package_workers: int = Field(
+        2, ge=1, le=64, description="Probes and packagings that run at once on this machine."
+    )
+    heartbeat_s: float = Field(2.0, gt=0, description="Seconds between a worker's signs of life.")
+    stalled_after_s: float = Field(
+        15.0,
+        gt=0,
+        description="Seconds of silence after which a worker's jobs are taken over; several heartbeats.",
+    )
+    stop_grace_s: float = Field(
+        3.0,
+        ge=0,
+        description="Seconds that running jobs may still work when a worker is stopped; then they go back.",
+    )
+
+    # -- media
+    ffmpeg: str = Field(
+        "", description="Path of the ffmpeg program. Empty: the one that comes with Polycast."
+    )
+    sandbox: Literal["require", "prefer", "off"] = Field(
+        "require",
+        description="Confinement of all programs that read foreign media: `require` refuses to work without it, "
+        "`prefer` warns, `off` is for trusted sources only.",
+    )
+    chunk_s: float = Field(30.0, gt=0, description="Seconds of video in one encoding job.")
+    segment_s: float = Field(4.0, gt=0, le=10, description="Seconds of video in one segment, about.")
+    child_memory_bytes: int = Field(
+        4 * 1024**3, ge=256 * 1024**2, description="Bytes of memory that one encoding program may use."
+    )
+
+    # -- uploads
+    upload_expiry_s: int = Field(
+        86_400, gt=0, description="Seconds after which an unfinished upload is dropped."
+    )
+    upload_max_bytes: int = Field(256 * 1024**3, gt=0, description="Bytes of the largest file accepted.")
+    upload_part_bytes: int = Field(
+        16 * 1024**2,
+        ge=5 * 1024**2,
+        le=5 * 1024**3,
+        description="Bytes of one part of an upload, as offered.",
+    )
+    quota_bytes: int = Field(
+        0, ge=0, description="Bytes of storage per tenant, unless the tenant has its own quota. 0: no limit."
+    )
+    retention_days: int = Field(
+        0,
+        ge=0,
+        description="Days after which videos are deleted, unless the tenant says otherwise. 0: never.",
+    )
+    outbound_allow: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Private hosts or networks that pulls may reach nevertheless, by commas "
+        "(`10.1.0.0/16,nas.lan`). All other private addresses are refused.",
+    )
+
+    # -- playback
+    session_s: int = Field(6 * 3600, gt=0, description="Seconds that a playback session lives.")
+    analytics_url: str = Field(
+        "", description="ClickHouse for viewing statistics. Empty: files in the data folder.",
+        json_schema_extra={"secret": True},
+    )  # fmt: skip
+
+    # -- the log
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto", description="`auto` is text on a terminal, else JSON lines."
+    )
+
+    @field_validator("trusted_proxies", "outbound_allow", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        return (
+            [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+        )
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [word.partition("=") for word in value.split(",") if word.strip()]
+        return {host.strip().lower(): dialect.strip() for host, _, dialect in pairs}
+
+    @field_validator("hosts")
+    @classmethod
+    def _known_dialects(cls, value: dict[str, str]) -> dict[str, str]:
+        if unknown := sorted(set(value.values()) - set(DIALECTS)):
+            raise ValueError(f"unknown dialect {unknown[0]!r}; one of {', '.join(DIALECTS)}")
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and len(value.get_secret_value()) < 32:
+            raise ValueError("must have at least 32 characters")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("POLYCAST_TLS_CERTIFICATE and POLYCAST_TLS_KEY go together")
+        if self.stalled_after_s < 3 * self.heartbeat_s:
+            raise ValueError("POLYCAST_STALLED_AFTER_S must be at least three times POLYCAST_HEARTBEAT_S")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments (of the command line), then the environment, then the file in the data folder."""
+        return init_settings, env_settings, dotenv_settings
+
+    # -- derived
+
+    @property
+    def store_url(self) -> str:
+        return self.store or str(self.data / "objects")
+
+    @property
+    def encode_slots(self) -> int:
+        return self.encode_workers or os.cpu_count() or 1
+
+    @property
+    def postgres_folder(self) -> Path:
+        return self.data / "postgres"
+
+    @property
+    def work_folder(self) -> Path:
+        """Scratch space of running jobs; emptied at start."""
+        return self.data / "work"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Beacons and parts on their way elsewhere."""
+        return self.data / "spool"
+
+    @cached_property
+    def secret(self) -> str:
+        """The secret key, from its setting or its file, which is made when missing.
+
+        Raises:
+            Invalid: the file is there but holds no key.
+        """
+        return self.secret_key.get_secret_value() or _secret_file(self.data / SECRET_FILE)
+
+
+def load(**given: object) -> Settings:
+    """Settings of this process: `given` (from the command line; None is left out) wins over all else.
+
+    Raises:
+        pydantic.ValidationError: see `Settings`.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    place = given.get("data") or os.environ.get(f"{PREFIX}DATA") or default_data()
+    file = Path(str(place)).expanduser().absolute() / ENV_FILE
+    return Settings(_env_file=file if file.is_file() else None, **given)  # type: ignore[arg-type]
+
+
+def _secret_file(path: Path) -> str:
+    """Read the key, or make it: two first starts at once end with the same one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    if not path.exists():
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    key = path.read_text().strip()
+    if len(key) < 32:
+        raise Invalid(f"{path} holds no key of at least 32 characters", field="secret_key")
+    return key
