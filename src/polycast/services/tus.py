@@ -16,6 +16,7 @@ from polycast.domain.errors import Conflict, Invalid, NotFound, TooLarge
 from polycast.domain.files import File
 from polycast.domain.states import FileStatus
 from polycast.services.files import Files
+from polycast.services.pieces import Pieces
 from polycast.services.uploads import Uploads
 from polycast.storage.interface import ObjectStore
 
@@ -94,7 +95,7 @@ class Tus:
         size = file.part_size or PART
         parts = {p.number: p for p in await self._uploads.list_parts(file)}
         number = max(parts, default=0) + 1
-        reader = _Pieces(body)
+        reader = Pieces(body)
         at = offset
         while at < upload.length:
             most = min(size, upload.length - at)
@@ -116,28 +117,6 @@ class Tus:
         """Drop an unfinished upload and its bytes. Raises NotFound, or Conflict when it is complete."""
         await self.state(caller, uid)
         await self._uploads.cancel(caller, uid, remove=True)
-
-
-class _Pieces:
-    """Cuts a stream of blocks of any size at given lengths."""
-
-    def __init__(self, body: AsyncIterator[bytes]) -> None:
-        self._body = body
-        self._rest = b""
-
-    async def more(self) -> bool:
-        while not self._rest:
-            try:
-                self._rest = await anext(self._body)
-            except StopAsyncIteration:
-                return False
-        return True
-
-    async def take(self, length: int) -> AsyncIterator[bytes]:
-        while length and await self.more():
-            block, self._rest = self._rest[:length], self._rest[length:]
-            length -= len(block)
-            yield block
 
 
 def parse_metadata(header: str) -> dict[str, str]:

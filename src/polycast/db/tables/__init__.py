@@ -2,7 +2,7 @@
 
 from polycast.db.tables.base import metadata
 from polycast.db.tables.identity import api_keys, domains, organizations, players, tenants
-from polycast.db.tables.ledger import events, garbage, usage
+from polycast.db.tables.ledger import events, garbage, impressions, spools, usage
 from polycast.db.tables.queue import job_failures
 from polycast.db.tables.vod import (
     asset_images,
@@ -33,11 +33,13 @@ __all__ = [
     "files",
     "garbage",
     "generations",
+    "impressions",
     "job_failures",
     "metadata",
     "organizations",
     "outputs",
     "players",
+    "spools",
     "tags",
     "tenants",
     "tracks",

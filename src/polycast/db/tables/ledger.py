@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
+    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -60,4 +61,21 @@ garbage = Table(
     Column("not_before", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+)
+
+# how far the spool files of beacons were folded in
+spools = Table(
+    "spools",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# viewing sessions that were counted already; kept a few days, since late beacons come late
+impressions = Table(
+    "impressions",
+    metadata,
+    Column("asset_num", ForeignKey("assets.num", ondelete="CASCADE"), primary_key=True),
+    Column("impression", String, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=NOW, index=True),
 )

@@ -37,23 +37,17 @@ def player_box(config: PlayerConfig) -> str:
     )
 
 
-def about(config: PlayerConfig) -> str:
-    """Return title, description and tags."""
+def about(config: PlayerConfig, meta: PageMeta) -> str:
+    """Return title, description, tags and sharing."""
     asset = config.asset
     described = f'\n<p dir="auto">{text(asset.description)}</p>' if asset.description.strip() else ""
     tags = "".join(f'<li dir="auto">{text(tag)}</li>' for tag in config.tags)
     tag_list = f'\n<ul class="pc-tags">{tags}</ul>' if tags else ""
-    return f'<section class="pc-about">\n<h1 dir="auto">{text(asset.title)}</h1>{described}{tag_list}\n</section>'
+    return f'<section class="pc-about">\n<h1 dir="auto">{text(asset.title)}</h1>{described}{tag_list}\n{_share(config, meta)}</section>'
 
 
-def aside(config: PlayerConfig, meta: PageMeta) -> str:
-    """Return chapters and sharing; empty when there is neither."""
-    parts = [part for part in (_chapters(config), _share(config, meta)) if part]
-    joined = "\n".join(parts)
-    return f'<aside class="pc-aside">\n{joined}\n</aside>\n' if parts else ""
-
-
-def _chapters(config: PlayerConfig) -> str:
+def chapters(config: PlayerConfig) -> str:
+    """Return the list of chapters; empty without any."""
     if not config.chapters:
         return ""
     words = page_words(config.theme.language)
@@ -64,8 +58,8 @@ def _chapters(config: PlayerConfig) -> str:
         for chapter in sorted(config.chapters, key=lambda chapter: chapter.start_s)
     )
     return (
-        f'<nav aria-labelledby="pc-chapters"><h2 id="pc-chapters">{text(words.chapters)}</h2>\n'
-        f'<ol class="pc-chapters">\n{items}\n</ol></nav>'
+        f'<aside class="pc-aside"><nav aria-labelledby="pc-chapters"><h2 id="pc-chapters">{text(words.chapters)}</h2>\n'
+        f'<ol class="pc-chapters">\n{items}\n</ol></nav></aside>\n'
     )
 
 

@@ -57,7 +57,7 @@ def render_play(
     meta = meta or PageMeta()
     body = (
         f'<main class="{"is-portrait" if sections.is_portrait(config) else ""}">\n'
-        f"{sections.player_box(config)}\n{sections.about(config)}\n{sections.aside(config, meta)}</main>"
+        f"{sections.player_box(config)}\n{sections.about(config, meta)}\n{sections.chapters(config)}</main>"
     )
     return _shell(config, "pc-page", body, assets_url, policy or PagePolicy(), meta, dist)
 

@@ -606,3 +606,20 @@ def upgrade() -> None:
         ondelete="CASCADE",
         use_alter=True,
     )
+    op.create_table(
+        "spools",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_spools")),
+    )
+    op.create_table(
+        "impressions",
+        sa.Column("asset_num", sa.BigInteger(), nullable=False),
+        sa.Column("impression", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["asset_num"], ["assets.num"], name=op.f("fk_impressions_asset_num"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("asset_num", "impression", name=op.f("pk_impressions")),
+    )
+    op.create_index(op.f("ix_impressions_at"), "impressions", ["at"], unique=False)

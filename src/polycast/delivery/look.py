@@ -1,0 +1,109 @@
+"""From a playable asset to the configuration of its player page."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+from polycast.delivery import pages
+from polycast.domain.assets import Asset
+from polycast.domain.states import AssetStatus, GenerationState, OutputStatus
+from polycast.services.playback import Playable
+
+T = TypeVar("T")
+
+
+def theme(data: Mapping[str, Any]) -> pages.Theme:
+    """A stored theme; members that are missing, unknown or of another kind take their default."""
+    return _load(pages.Theme, data)
+
+
+def _load(kind: type[T], data: Mapping[str, Any]) -> T:
+    values: dict[str, Any] = {}
+    default = kind()
+    for f in fields(kind):  # type: ignore[arg-type]
+        if f.name not in data:
+            continue
+        value, usual = data[f.name], getattr(default, f.name)
+        if is_dataclass(usual):
+            if isinstance(value, Mapping):
+                values[f.name] = _load(type(usual), value)
+        elif usual is None or isinstance(value, type(usual)):
+            values[f.name] = value
+    return kind(**values)
+
+
+def player_config(
+    found: Playable, *, base: str, prefix: str, start: pages.Start | None = None
+) -> pages.PlayerConfig:
+    """What the player of an asset knows.
+
+    Args:
+        base: public origin of media, pages and beacons.
+        prefix: "" or `/s/{token}` for assets that play only in a session.
+    """
+    asset = found.asset
+    media = f"{base}{prefix}/media/{asset.uid}"
+    sources = pages.Sources()
+    generation = asset.generation
+    growing = generation is not None and generation.state is GenerationState.GROWING
+    if generation is not None:
+        sources = pages.Sources(
+            hls=f"{media}/playlist.m3u8", dash=None if growing else f"{media}/manifest.mpd"
+        )
+    kinds = {a.kind for a in asset.attachments}
+    return pages.PlayerConfig(
+        asset=pages.AssetInfo(
+            code=found.code,
+            title=asset.title or "Untitled",
+            description=asset.description,
+            duration_s=asset.duration_ms / 1000 if asset.duration_ms else None,
+            kind="audio" if generation is not None and _sound_only(asset) else "video",
+            width=asset.width,
+            height=asset.height,
+        ),
+        sources=sources,
+        status=_status(asset),
+        message=asset.error if asset.status is AssetStatus.ERROR else None,
+        progress=asset.main_output.progress if asset.main_output else None,
+        config_url=f"{base}/play/{found.code}/config.json",
+        generation=str(generation.uid) if generation else None,
+        complete=asset.main_output is None or asset.main_output.status is not OutputStatus.PROCESSING,
+        poster=poster_url(asset, base),
+        storyboard=f"{base}/media/{asset.uid}/storyboard.vtt" if "storyboard" in kinds else None,
+        chapters=tuple(pages.Chapter(c.title, c.start_s, c.end_s) for c in asset.chapters),
+        captions=tuple(
+            pages.Caption(c.language or "und", c.label or "", f"{base}/{c.key}")
+            for c in asset.attachments
+            if c.kind == "caption"
+        ),
+        tags=asset.tags,
+        theme=theme(found.theme),
+        start=start or pages.Start(),
+        beacon_url=f"{base}/beacons/{found.code}" if _analytics(found) else None,
+    )
+
+
+def poster_url(asset: Asset, base: str) -> str | None:
+    """The picture shown before play: the one attached as `poster`, else the one found in the video."""
+    attached = next((i for i in asset.images if i.name == "poster"), None)
+    if attached is not None:
+        if attached.file_key is not None:
+            return f"{base}/media/{asset.uid}/images/{attached.image_uid}"
+        return attached.url
+    if any(a.kind == "poster" for a in asset.attachments):
+        return f"{base}/media/{asset.uid}/thumbnail.jpg"
+    return None
+
+
+def _sound_only(asset: Asset) -> bool:
+    return asset.generation is not None and not any(t.kind == "video" for t in asset.generation.tracks)
+
+
+def _analytics(found: Playable) -> bool:
+    return bool(found.asset.settings.get("player_analytics", found.settings.player_analytics))
+
+
+def _status(asset: Asset) -> Any:
+    if asset.status is AssetStatus.ERROR:
+        return "error"
+    return "ready" if asset.generation is not None else "processing"

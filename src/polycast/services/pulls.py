@@ -1,0 +1,159 @@
+"""Pulls: a video fetched from an address instead of uploaded."""
+
+import logging
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from polycast.db.engine import Database
+from polycast.db.tables import assets, files
+from polycast.domain.access import Caller, Permission
+from polycast.domain.assets import Asset
+from polycast.domain.errors import Invalid
+from polycast.domain.states import AssetStatus, FileStatus
+from polycast.jobs.queue import JobQueue
+from polycast.net.outbound import OutboundClient
+from polycast.services.assets import Assets
+from polycast.services.files import QUERY, discard_file, from_row
+from polycast.services.pieces import Pieces
+from polycast.services.tenants import Tenants, as_system
+from polycast.services.uploads import MAX_FILE_SIZE, Uploads
+from polycast.services.vault import Vault
+from polycast.storage.interface import ObjectStore
+
+log = logging.getLogger(__name__)
+
+PULL_JOB = "pull"
+_PART = 64 * 1024 * 1024
+
+
+class Pulls:
+    """Use cases of fetching; the outbound client refuses private addresses and follows redirects itself."""
+
+    def __init__(
+        self,
+        db: Database,
+        store: ObjectStore,
+        jobs: JobQueue,
+        outbound: OutboundClient,
+        vault: Vault,
+        tenants: Tenants,
+        assets_: Assets,
+        uploads: Uploads,
+    ) -> None:
+        self._db = db
+        self._store = store
+        self._jobs = jobs
+        self._outbound = outbound
+        self._vault = vault
+        self._tenants = tenants
+        self._assets = assets_
+        self._uploads = uploads
+
+    async def start(
+        self,
+        caller: Caller,
+        *,
+        url: str,
+        title: str,
+        headers: Mapping[str, str] | None = None,
+        collection: UUID | str | None = None,
+        custom_id: str | None = None,
+        preset: str | None = None,
+    ) -> tuple[Asset, int]:
+        """Check that the source answers, make the asset as `pulling`, fetch in the background.
+
+        Returns:
+            The asset, and the bytes the source announces (0 when it does not say).
+
+        Raises:
+            Invalid: the address is refused. UpstreamFailed: the source cannot be reached.
+        """
+        caller.require(Permission.WRITE)
+        info = await self._outbound.head_or_get_info(url, headers or {})
+        if info.size is not None and info.size > MAX_FILE_SIZE:
+            raise Invalid("the source is larger than 5 TiB", field="url")
+        asset = await self._assets.create(
+            caller,
+            title=title,
+            preset=preset,
+            collection=collection,
+            custom_id=custom_id,
+            upload_type="pull",
+            status=AssetStatus.PULLING,
+        )
+        name = unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or "pulled"
+        upload = await self._uploads.start(
+            caller,
+            name="".join(ch for ch in name if ch.isprintable())[:200] or "pulled",
+            protocol="pull",
+            # headers may hold credentials: sealed, and gone with the intent when the file is whole
+            intent={
+                "asset": str(asset.uid),
+                "upload_type": "pull",
+                "url": self._vault.seal(url),
+                "headers": {k: self._vault.seal(v) for k, v in (headers or {}).items()},
+                "size": info.size,
+            },
+        )
+        async with self._db.transaction() as tx:
+            await self._jobs.enqueue(tx, PULL_JOB, {"file": upload.file.num})
+        return asset, info.size or 0
+
+    async def run(self, file_num: int) -> None:
+        """Job `pull`: fetch a file in parts; a repeated job begins anew with the parts it lacks.
+
+        Raises:
+            UpstreamFailed: for another try.
+        """
+        async with self._db.connect() as tx:
+            row = (await tx.execute(QUERY.where(files.c.num == file_num))).first()
+        if row is None or row.status != FileStatus.UPLOADING:
+            return
+        file = from_row(row)
+        caller = as_system((await self._tenants.by_num(file.tenant_num)).ref, "system:pull")
+        url = self._vault.open(file.intent["url"])
+        headers = {k: self._vault.open(v) for k, v in file.intent["headers"].items()}
+        if file.upload_id is None:
+            return
+        body = Pieces(self._outbound.stream(url, headers, max_bytes=MAX_FILE_SIZE))
+        parts: list[tuple[int, str]] = []
+        total = 0
+        while await body.more():
+            number = len(parts) + 1
+            part = await self._store.put_part(file.key, file.upload_id, number, body.take(_PART), _PART)
+            parts.append((number, part.etag))
+            total += part.size
+            await self._keep_alive(file.num)
+        if not parts:
+            await self.failed(file_num, "the source is empty")
+            return
+        await self._uploads.complete(caller, file.uid, parts)
+
+    async def failed(self, file_num: int, message: str) -> None:
+        """The fetch is given up: the asset says why, the parts are freed."""
+        async with self._db.transaction() as tx:
+            row = (await tx.execute(select(files).where(files.c.num == file_num).with_for_update())).first()
+            if row is None or row.status != FileStatus.UPLOADING:
+                return
+            await discard_file(tx, row)
+            await tx.execute(
+                update(files)
+                .where(files.c.num == file_num)
+                .values(status=FileStatus.ERROR, error=message, upload_id=None, expires_at=None, intent={})
+            )
+            await tx.execute(
+                update(assets)
+                .where(assets.c.uid == UUID(row.intent["asset"]), assets.c.status == AssetStatus.PULLING)
+                .values(status=AssetStatus.ERROR, error=message, updated_at=func.now())
+            )
+
+    async def _keep_alive(self, file_num: int) -> None:
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(files)
+                .where(files.c.num == file_num)
+                .values(expires_at=func.now() + func.make_interval(0, 0, 0, 2), updated_at=func.now())
+            )

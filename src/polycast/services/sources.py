@@ -1,0 +1,85 @@
+"""Time-limited links to stored source files: look at one, or download the original."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from polycast.db.engine import Database
+from polycast.db.tables import files, tenants
+from polycast.domain.access import Caller
+from polycast.domain.errors import Conflict, NotFound
+from polycast.domain.states import FileStatus
+from polycast.protocols.signing import Keyring, sign_link, verify_link
+from polycast.services.files import Files
+from polycast.storage.interface import ObjectStore
+
+PREVIEW_LIFE = timedelta(hours=1)
+_PURPOSE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLink:
+    """An address good until `expires_at`."""
+
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """What a link leads to."""
+
+    key: str
+    name: str
+    content_type: str | None
+
+
+class SourceLinks:
+    """Makes and checks links to source files."""
+
+    def __init__(self, db: Database, store: ObjectStore, ring: Keyring, files_: Files) -> None:
+        self._db = db
+        self._store = store
+        self._ring = ring
+        self._files = files_
+
+    async def preview(
+        self, caller: Caller, uid: UUID, base_url: str, *, now: datetime | None = None
+    ) -> SourceLink:
+        """A link to a completed file, good for an hour.
+
+        Raises:
+            Conflict: the file is not completed.
+        """
+        file = await self._files.get(caller, uid)
+        if file.status is not FileStatus.COMPLETED:
+            raise Conflict(f"the file is {file.status.value}, not completed")
+        expires = ((now or datetime.now(UTC)) + PREVIEW_LIFE).replace(microsecond=0)
+        token = sign_link(self._ring, f"/files/{uid}", expires=int(expires.timestamp()), purpose=_PURPOSE)
+        return SourceLink(f"{base_url}/files/{uid}/{token}", expires)
+
+    async def open(self, uid: UUID, token: str, *, now: datetime | None = None) -> StoredSource:
+        """What a link leads to.
+
+        Raises:
+            BadToken, ExpiredToken: the link is not ours, or over. NotFound: the file was deleted.
+        """
+        at = (now or datetime.now(UTC)).timestamp()
+        verify_link(self._ring, token, f"/files/{uid}", purpose=_PURPOSE, now=at)
+        async with self._db.connect() as tx:
+            row = (
+                await tx.execute(
+                    select(files.c.key, files.c.name, files.c.content_type)
+                    .join(tenants, tenants.c.num == files.c.tenant_num)
+                    .where(
+                        files.c.uid == uid,
+                        files.c.status == FileStatus.COMPLETED,
+                        tenants.c.deleted_at.is_(None),
+                    )
+                )
+            ).first()
+        if row is None:
+            raise NotFound("file", uid)
+        return StoredSource(row.key, row.name, row.content_type)
