@@ -67,9 +67,9 @@ def file_rules(policy: SandboxPolicy, argv: list[str]) -> _Files:
     if _is_python(program):
         rules += _python_files()
     if policy.may_fork:
-        rules += [(str(path), _EXECUTE) for path in policy.read_paths]
-    rules += [(str(path), _READ) for path in policy.read_paths]
-    rules += [(str(path), _READ_WRITE) for path in policy.write_paths]
+        rules += [(str(Path(path).absolute()), _EXECUTE) for path in policy.read_paths]
+    rules += [(str(Path(path).absolute()), _READ) for path in policy.read_paths]
+    rules += [(str(Path(path).absolute()), _READ_WRITE) for path in policy.write_paths]
     return rules
 
 

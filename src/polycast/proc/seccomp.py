@@ -21,6 +21,7 @@ _EPERM, _ENOSYS = 1, 38
 # struct seccomp_data: nr, arch, instruction pointer (8 bytes), six arguments of 8 bytes
 _AT_NR, _AT_ARCH, _AT_ARGS = 0, 4, 16
 
+_O_ACCMODE, _O_TRUNC = 0o3, 0o1000
 _CLONE_THREAD = 0x00010000
 # CLONE_NEW{TIME,NS,CGROUP,UTS,IPC,USER,PID,NET}
 _CLONE_NAMESPACES = (
@@ -97,8 +98,12 @@ _FILE_ATTRIBUTES: _Table = {
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
     "utime": (132, -1), "utimes": (235, -1), "futimesat": (261, -1), "utimensat": (280, 88),
     "truncate": (76, 45),
+    # its flags lie in memory, where a filter cannot look
+    "openat2": (437, 437),
 }  # fmt: skip
 _FORKS: _Table = {"fork": (57, -1), "vfork": (58, -1)}
+# open, openat: numbers per architecture, and which argument holds the flags
+_OPENS, _OPEN_FLAGS = ((2, 257), (-1, 56)), (1, 2)
 _CLONE, _CLONE3, _PRLIMIT, _KILL, _TGKILL = (56, 220), (435, 435), (302, 261), (62, 129), (234, 131)
 
 
@@ -156,6 +161,17 @@ def assemble(machine: str, *, network: bool = False, may_fork: bool = False) -> 
     code += _when(_CLONE[column], *clone, allow)
     # limits of other processes: only 0 (itself)
     code += _when(_PRLIMIT[column], _argument(0), _instruction(_EQUAL, 0, 1, 0), refuse, allow)
+    # opening for reading with O_TRUNC empties the file, which Landlock before Linux 6.2 does not see
+    for number, flags in zip(_OPENS[column], _OPEN_FLAGS, strict=True):
+        if number >= 0:
+            code += _when(
+                number,
+                _argument(flags),
+                _instruction(_ANY_BIT, _O_TRUNC, 0, 2),
+                _instruction(_ANY_BIT, _O_ACCMODE, 1, 0),
+                refuse,
+                allow,
+            )
     if not may_fork:
         for call in (_KILL, _TGKILL):
             code += _when(call[column], _argument(0), _instruction(_EQUAL, _PID_HERE, 1, 0), refuse, allow)

@@ -137,7 +137,8 @@ def environment(spec: ChildSpec) -> dict[str, str]:
 
 def rlimits(limits: Limits, *, sandbox: SandboxPolicy | None, own_count: bool) -> list[tuple[int, int, int]]:
     """(resource, soft, hard) to set. `own_count`: RLIMIT_NPROC counts this sandbox alone."""
-    found: list[tuple[int, int, int]] = [(resource.RLIMIT_CORE, 0, 0)]  # a dump would hold the viewer's media
+    # a dump would hold somebody's media. 1, since 0 still starts a collector that the core pattern pipes to
+    found: list[tuple[int, int, int]] = [(resource.RLIMIT_CORE, 1, 1)]
     if limits.memory_bytes is not None:
         found.append((resource.RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes))
         space = 2 * limits.memory_bytes + (2 << 30)

@@ -46,6 +46,7 @@ def escape(work: str, secret: str, parent: int, *names: str) -> dict[str, str]:
         "move out": lambda: os.rename(folder / "own", outside / "own"),
         "remove": lambda: os.unlink(secret),
         "truncate": lambda: os.truncate(secret, 0),
+        "truncate by reading": lambda: os.close(os.open(secret, os.O_RDONLY | os.O_TRUNC)),
         "chmod": lambda: os.chmod(secret, 0o777),
         "utime": lambda: os.utime(secret),
         "fifo": lambda: os.mkfifo(folder / "fifo"),

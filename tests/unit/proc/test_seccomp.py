@@ -1,5 +1,6 @@
 """The filter, run by a small BPF interpreter: no kernel needed, so both architectures are tested anywhere."""
 
+import os
 import struct
 
 import pytest
@@ -72,6 +73,16 @@ def test_only_itself_may_be_signalled(machine: str) -> None:
         assert ask(machine, call, 1) == EPERM
         assert ask(machine, call, 0xFFFFFFFF) == EPERM  # -1: everybody
         assert ask(machine, call, 1, may_fork=True) == ALLOW
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_reading_does_not_truncate(machine: str) -> None:
+    openat = 257 if machine == "x86_64" else 56
+    assert ask(machine, openat, 0, 0, os.O_RDONLY | os.O_TRUNC) == EPERM
+    for flags in (os.O_RDONLY, os.O_RDONLY | os.O_CLOEXEC, os.O_WRONLY | os.O_TRUNC, os.O_RDWR | os.O_TRUNC):
+        assert ask(machine, openat, 0, 0, flags) == ALLOW
+    if machine == "x86_64":
+        assert ask(machine, 2, 0, os.O_RDONLY | os.O_TRUNC) == EPERM
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -15,7 +15,7 @@ def test_limits_become_rlimits() -> None:
         name: (soft, hard) for name, soft, hard in rlimits(limits, sandbox=SandboxPolicy(), own_count=True)
     }
     assert found == {
-        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_CORE: (1, 1),
         resource.RLIMIT_DATA: (1 << 30, 1 << 30),
         resource.RLIMIT_AS: (4 << 30, 4 << 30),
         resource.RLIMIT_STACK: (4 << 20, 4 << 20),
@@ -33,7 +33,7 @@ def test_processes_are_not_limited_where_the_count_is_shared() -> None:
 
 def test_no_limits() -> None:
     limits = Limits(memory_bytes=None, processes=None, open_files=None)
-    assert rlimits(limits, sandbox=None, own_count=False) == [(resource.RLIMIT_CORE, 0, 0)]
+    assert rlimits(limits, sandbox=None, own_count=False) == [(resource.RLIMIT_CORE, 1, 1)]
 
 
 def test_the_environment_is_ours_alone() -> None:
