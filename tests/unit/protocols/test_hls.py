@@ -160,6 +160,12 @@ def test_rounding_does_not_add_up() -> None:
     assert sum(round(s.duration * 1e6) for s in playlist.segments) == round(5000 * 7007 / 30000 * 1e6)
 
 
+def test_durations_are_rounded_to_microseconds() -> None:
+    header = replace(HEADER, timescale=3)
+    segments = (Segment(start=0, duration=2, size=1, object="x", sha256=""),)
+    assert "#EXTINF:0.666667,\n" in media(TrackLog(header, segments)).render()
+
+
 def test_a_longer_segment_raises_the_target_duration() -> None:
     long = replace(LOG.segments[0], duration=int(12800 * 5.5))
     assert media(replace(LOG, segments=(long,))).target_duration == 6

@@ -326,6 +326,16 @@ def test_what_stands_between_fragments() -> None:
     assert cut[0].offset == len(init.data)
 
 
+def test_the_init_segment_keeps_all_but_indexes_and_padding() -> None:
+    init, _ = split_fragments(FRAGMENTED)
+    ftyp_size = struct.unpack(">I", FRAGMENTED[:4])[0]
+    ftyp, rest = FRAGMENTED[:ftyp_size], FRAGMENTED[ftyp_size:]
+    more = box("sidx", b"y") + box("free", b"z")
+    cut, fragments = split_fragments(ftyp + more + box("uuid", b"0" * 16) + rest)
+    assert cut.data == ftyp + box("uuid", b"0" * 16) + init.data[ftyp_size:]
+    assert len(fragments) == 3
+
+
 def test_key_frames_for_i_frame_playlists() -> None:
     init, (both, second, _) = split_fragments(FRAGMENTED)
     assert both.key_frame_size is None

@@ -64,6 +64,9 @@ def test_cut_anywhere_behind_the_header_gives_a_prefix(log: TrackLog, data: st.D
     # truncated to whole lines, the log can be appended to
     mended = whole[: tracklog.whole_length(whole[:cut])]
     assert tracklog.loads(mended) == torn
+    if not torn.complete:
+        grown = tracklog.loads(mended + tracklog.dump_segment(SEGMENTS[0]))
+        assert grown.segments == (*torn.segments, SEGMENTS[0])
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

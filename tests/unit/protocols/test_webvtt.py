@@ -117,7 +117,10 @@ cues = st.builds(
     Cue,
     start_ms=st.integers(0, 10**9),
     end_ms=st.integers(10**9 + 1, 2 * 10**9),
-    text=st.text(min_size=1, max_size=40),
+    text=st.text(min_size=1, max_size=40)
+    | st.sampled_from(
+        ["a --> b", "x\n\n00:01.000 --> 00:02.000\ny", "00:01.000 --> 00:02.000", "NOTE x\r\ry"]
+    ),
     identifier=st.text(max_size=10) | st.sampled_from(["NOTE", "STYLE", "NOTE x", "1\n\n2"]),
     settings=st.sampled_from(["", "align:left", "line:0 position:5%", "x\n\n00:01.000 --> 00:02.000"]),
 )
@@ -127,6 +130,7 @@ cues = st.builds(
 def test_hostile_cues_stay_one_cue_each(values: list[Cue]) -> None:
     text = webvtt.render(values)
     parsed = webvtt.parse_webvtt(text)
+    assert text.count("-->") == len(values)
     assert len(parsed.cues) + parsed.skipped == len(values)
     # only a cue that shows nothing is lost
     assert parsed.skipped <= sum(not cue.text.strip().isprintable() or not cue.text.strip() for cue in values)

@@ -171,13 +171,15 @@ def render_decimal(value: float, digits: int = 6) -> str:
 
 
 def parse_decimal(text: str) -> float:
-    if not _DECIMAL.match(text.strip()):
+    text = text.strip(" \t")
+    if not _DECIMAL.match(text):
         raise PlaylistError("not a decimal number")
     return float(text)
 
 
 def parse_integer(text: str) -> int:
-    if not _INTEGER.match(text.strip()):
+    text = text.strip(" \t")
+    if not _INTEGER.match(text):
         raise PlaylistError("not a decimal integer")
     value = int(text)
     if value >= 2**64:
