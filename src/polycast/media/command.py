@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from polycast.domain.media import VideoTrack
+from polycast.domain.errors import NoPlayableTracks
+from polycast.domain.media import SourceInfo
 from polycast.media.chunks import Chunk
 from polycast.media.command_filters import filter_graph, frame_step, is_even
 from polycast.media.ladder import Rendition
@@ -36,7 +37,7 @@ MUXER = (
 
 def chunk_args(
     source: Path,
-    video: VideoTrack,
+    info: SourceInfo,
     chunk: Chunk,
     renditions: Sequence[Rendition],
     outputs: Sequence[Path],
@@ -54,10 +55,16 @@ def chunk_args(
         deeper: begin decoding one key frame further back.
         fill: see `filter_graph`.
     """
+    video = info.main_video
+    if video is None:
+        raise NoPlayableTracks("the file has no video")
     seek = chunk.deeper_s if deeper else chunk.seek_s
     options = []
+    if info.container.endswith("_pipe"):
+        # by a picture's name ffmpeg would choose the demuxer that expands patterns, which is not allowed
+        options += ["-f", info.container]
     if seek is not None:
-        options = [
+        options += [
             "-seek_timestamp", "1",  # the time is the source's own, not counted from its first packet
             "-noaccurate_seek",  # frames before the chunk are dropped by our trim, which knows exactly where
             "-ss", f"{float(seek):.6f}",

@@ -57,14 +57,12 @@ class Encoding(Tools):
             One entry a rendition, in the given order.
 
         Raises:
-            Unreadable: the source gives no frames for this chunk, whatever is tried.
+            NoPlayableTracks: the source has no video.
+            Unreadable: it gives no frames for this chunk, whatever is tried.
             ChildFailed: ffmpeg crashed or passed a limit.
 
         Cancelling kills ffmpeg and leaves files in `out_dir` that the caller removes.
         """
-        video = info.main_video
-        if video is None:
-            raise Unreadable("the file has no video")
         report = _Progress(chunk, renditions[0], on_progress)
         attempts = [(False, False), (False, True)]
         if chunk.seek_s is not None:
@@ -73,7 +71,7 @@ class Encoding(Tools):
         for deeper, fill in attempts:
             files = [out_dir / f"{r.name}.encoding.mp4" for r in renditions]
             args = chunk_args(
-                source, video, chunk, renditions, files,
+                source, info, chunk, renditions, files,
                 speed=speed, threads=threads, deeper=deeper, fill=fill,
             )  # fmt: skip
             try:

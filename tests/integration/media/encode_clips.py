@@ -5,10 +5,10 @@ survives scaling, loss, tone mapping and a change of codec, and needs no text re
 """
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import imageio_ffmpeg
@@ -120,7 +120,7 @@ def facts(path: Path, **changes: object) -> SourceInfo:
             length = float((stream.duration or 0) * (stream.time_base or 0))
             if isinstance(stream, av.VideoStream):
                 context = stream.codec_context
-                values: dict[str, object] = {
+                values: dict[str, Any] = {
                     "pix_fmt": context.pix_fmt,
                     "frame_rate": stream.average_rate,
                     "nominal_rate": stream.guessed_rate,
@@ -131,7 +131,14 @@ def facts(path: Path, **changes: object) -> SourceInfo:
                     **changes,
                 }
                 video.append(
-                    VideoTrack(f"video_{len(video) + 1}", stream.index, context.name, context.width, context.height, **values)  # type: ignore[arg-type]
+                    VideoTrack(
+                        f"video_{len(video) + 1}",
+                        stream.index,
+                        context.name,
+                        context.width,
+                        context.height,
+                        **values,
+                    )
                 )
             elif isinstance(stream, av.AudioStream):
                 audio.append(
@@ -163,5 +170,3 @@ def sound_starts(path: Path, threshold: float = 0.02) -> float:
                     if abs(value) > threshold:
                         return start + i / 48000
     raise AssertionError("silence")
-
-

@@ -1,8 +1,10 @@
 """Audio: in step with the picture, whole, cut on the same grid, whatever the source's clock does."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.integration.media.encode_clips import FFMPEG, facts, make, run_ffmpeg, sound_starts, whole
 
 from polycast.domain.presets import Preset
 from polycast.domain.tracks import TrackLog
@@ -11,7 +13,6 @@ from polycast.media.audio import AudioPiece
 from polycast.media.grid import Grid, plan_grid
 from polycast.media.ladder import plan_ladder
 from polycast.media.toolkit import MediaToolkit
-from tests.integration.media.encode_clips import FFMPEG, facts, make, run_ffmpeg, sound_starts, whole
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25")
 AAC_FRAME_S = 1024 / 48_000
@@ -19,7 +20,9 @@ BEEP = "aevalsrc='if(gte(t\\,2)\\,0.5*sin(2*PI*997*t)\\,0)':s=48000"
 """Silence for two seconds, then a tone."""
 
 
-async def encode(source: Path, tmp_path: Path, *, channels: int = 2) -> tuple[Grid, TrackLog, Path, list[AudioPiece]]:
+async def encode(
+    source: Path, tmp_path: Path, *, channels: int = 2
+) -> tuple[Grid, TrackLog, Path, list[AudioPiece]]:
     out = tmp_path / "out"
     out.mkdir()
     toolkit = MediaToolkit(ffmpeg=FFMPEG, work_root=out)
@@ -42,7 +45,7 @@ def on_grid(grid: Grid, log: TrackLog) -> None:
     assert starts[0] == grid.starts[0] / grid.timescale
     for start, boundary in zip(starts, grid.starts, strict=False):
         assert 0 <= start - boundary / grid.timescale < AAC_FRAME_S + 1e-6
-    assert all(a.end == b.start for a, b in zip(log.segments, log.segments[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(log.segments))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,9 @@ def on_grid(grid: Grid, log: TrackLog) -> None:
         "aac in ts": ("s.ts", ("-c:a", "aac")),
     }.items(),
 )
-async def test_sound_is_in_step_with_the_picture(name: str, args: tuple[str, tuple[str, ...]], tmp_path: Path) -> None:
+async def test_sound_is_in_step_with_the_picture(
+    name: str, args: tuple[str, tuple[str, ...]], tmp_path: Path
+) -> None:
     source = make(tmp_path / args[0], *X264, *args[1], "-ac", "2", audio=BEEP)
     grid, log, path, _ = await encode(source, tmp_path)
     on_grid(grid, log)

@@ -1,5 +1,6 @@
 from bisect import bisect_right
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
@@ -31,7 +32,7 @@ def steady(rate: Fraction, count: int, time_base: Fraction, *, start: int = 0, g
 
 def invariants(grid: Grid, frames: FrameIndex) -> None:
     bounds = grid.boundaries
-    assert all(a < b for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a < b for a, b in pairwise(bounds))
     assert len(grid.starts) == len(grid.counts) == len(grid.cuts)
     assert all(c > 0 for c in grid.counts)
     assert grid.origin_s == frames.seconds(frames.pts[0])
@@ -50,7 +51,9 @@ def invariants(grid: Grid, frames: FrameIndex) -> None:
 @given(
     rate=st.sampled_from(RATES),
     count=st.integers(2, 3000),
-    time_base=st.sampled_from([Fraction(1, 1000), Fraction(1, 90_000), Fraction(1, 12_800), Fraction(1, 1_000_000)]),
+    time_base=st.sampled_from(
+        [Fraction(1, 1000), Fraction(1, 90_000), Fraction(1, 12_800), Fraction(1, 1_000_000)]
+    ),
     start=st.integers(-1000, 10**9),
     target=st.floats(1, 6),
     multiple=st.sampled_from([1, 2, 4]),
@@ -61,7 +64,9 @@ def test_steady_grid(
     frames = steady(rate, count, time_base, start=start)
     # from a few frames in whole milliseconds, neighbouring rates cannot be told apart
     assume(count > 100 or time_base < Fraction(1, 1000))
-    grid = plan_grid(info(video(nominal_rate=rate, frame_rate=rate)), frames, target_s=target, multiple=multiple)
+    grid = plan_grid(
+        info(video(nominal_rate=rate, frame_rate=rate)), frames, target_s=target, multiple=multiple
+    )
     invariants(grid, frames)
     assert (grid.kind, grid.rate) == ("steady", rate)
     step = grid.timescale / rate
@@ -69,7 +74,7 @@ def test_steady_grid(
     assert sum(grid.counts) == count
     assert all(s == step * sum(grid.counts[:i]) for i, s in enumerate(grid.starts))
     assert all(n % multiple == 0 for n in grid.counts[:-1])
-    for a, b in zip(grid.boundaries, grid.boundaries[1:], strict=False):
+    for a, b in pairwise(grid.boundaries):
         assert (b - a) / grid.timescale <= 6 + multiple / rate
     for count_of in grid.counts[:-1]:
         assert abs(count_of / rate - target) <= multiple / rate
@@ -85,7 +90,9 @@ def test_rates_are_found_in_whole_milliseconds() -> None:
 
 def test_holes_are_places_without_frames() -> None:
     whole = steady(Fraction(25), 500, Fraction(1, 90_000))
-    frames = FrameIndex(whole.time_base, tuple(p for i, p in enumerate(whole.pts) if i not in (7, 100, 101)), (0,), 3600)
+    frames = FrameIndex(
+        whole.time_base, tuple(p for i, p in enumerate(whole.pts) if i not in (7, 100, 101)), (0,), 3600
+    )
     grid = plan_grid(info(video(nominal_rate=Fraction(25))), frames)
     assert grid.kind == "steady" and grid.has_holes and not grid.exact
     assert sum(grid.counts) == 500
@@ -115,13 +122,13 @@ def test_variable_grid(gaps: list[int], time_base: Fraction, start: int) -> None
         assert sum(grid.counts) == len(pts)
         scaled = {round((p - start) * time_base * grid.timescale) for p in pts}
         assert set(grid.starts) <= scaled
-        for n, (a, b) in zip(grid.counts, zip(grid.boundaries, grid.boundaries[1:], strict=False), strict=True):
+        for n, (a, b) in zip(grid.counts, pairwise(grid.boundaries), strict=True):
             assert (b - a) / grid.timescale <= 2.0 + 1e-9 or n == 1
 
 
 def log_of(timescale: int, starts: list[int], end: int) -> TrackLog:
     bounds = [*starts, end]
-    segments = tuple(Segment(a, b - a, 1, f"{a}.m4s", "") for a, b in zip(bounds, bounds[1:], strict=False))
+    segments = tuple(Segment(a, b - a, 1, f"{a}.m4s", "") for a, b in pairwise(bounds))
     return TrackLog(TrackHeader("video", "avc1.64001e", timescale, 1, 1, 4), segments)
 
 
@@ -163,7 +170,9 @@ def test_still_and_audio() -> None:
     rate=st.sampled_from(RATES), count=st.integers(2, 20_000), segment=st.floats(1, 6), target=st.floats(0.5, 60),
     first=st.floats(0.5, 10),
 )  # fmt: skip
-def test_chunks_cover_the_grid(rate: Fraction, count: int, segment: float, target: float, first: float) -> None:
+def test_chunks_cover_the_grid(
+    rate: Fraction, count: int, segment: float, target: float, first: float
+) -> None:
     frames = steady(rate, count, Fraction(1, 90_000))
     grid = plan_grid(info(video(nominal_rate=rate)), frames, target_s=segment)
     chunks = plan_chunks(grid, target, first_s=first)
@@ -172,7 +181,7 @@ def test_chunks_cover_the_grid(rate: Fraction, count: int, segment: float, targe
     assert [s for c in chunks for s in c.starts] == list(grid.starts)
     assert [n for c in chunks for n in c.counts] == list(grid.counts)
     assert [c.number for c in chunks] == list(range(len(chunks)))
-    for a, b in zip(chunks, chunks[1:], strict=False):
+    for a, b in pairwise(chunks):
         assert a.end == b.starts[0]
         assert a.to_s == b.from_s is not None
     assert chunks[0].from_s is None and chunks[-1].to_s is None

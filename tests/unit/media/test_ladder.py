@@ -23,7 +23,8 @@ def source(width: int, height: int, *, audio: int = 1, **video: object) -> Sourc
     }
     track = VideoTrack("video_1", 0, "h264", width, height, **values)  # type: ignore[arg-type]
     sounds = tuple(
-        AudioTrack(f"audio_{i + 1}", i + 1, "aac", 48_000, 2, language=("en", "de")[i % 2]) for i in range(audio)
+        AudioTrack(f"audio_{i + 1}", i + 1, "aac", 48_000, 2, language=("en", "de")[i % 2])
+        for i in range(audio)
     )
     return SourceInfo("mov,mp4", 60.0, 0.0, 1_000_000, video=(track,), audio=sounds)
 
@@ -60,7 +61,11 @@ def test_sizes(width: int, height: int, expected: list[tuple[str, int, int]]) ->
 def test_display_size_counts_not_coded_size() -> None:
     """PAL widescreen: 720x576 coded, 1024x576 shown; a phone: 1920x1080 coded, shown upright."""
     assert sizes(source(720, 576, display_width=1024, display_height=576))[-1] == ("576p", 1024, 576)
-    assert sizes(source(1920, 1080, display_width=1080, display_height=1920, rotation=90))[-1] == ("1080p", 1080, 1920)
+    assert sizes(source(1920, 1080, display_width=1080, display_height=1920, rotation=90))[-1] == (
+        "1080p",
+        1080,
+        1920,
+    )
 
 
 def test_a_served_source_is_not_encoded_again() -> None:
@@ -75,7 +80,9 @@ def test_a_served_source_is_not_encoded_again() -> None:
     preset=st.sampled_from([p for p in PRESETS.values() if p.rungs]),
     rate=st.sampled_from([Fraction(24000, 1001), Fraction(25), Fraction(60), Fraction(120), None]),
 )
-def test_never_upscaled_even_and_ascending(width: int, height: int, preset: Preset, rate: Fraction | None) -> None:
+def test_never_upscaled_even_and_ascending(
+    width: int, height: int, preset: Preset, rate: Fraction | None
+) -> None:
     ladder = plan_ladder(source(width, height, frame_rate=rate, nominal_rate=rate), preset)
     assert ladder.renditions
     pixels = [r.pixels for r in ladder.renditions]
@@ -85,7 +92,9 @@ def test_never_upscaled_even_and_ascending(width: int, height: int, preset: Pres
         assert r.width % 2 == r.height % 2 == 0
         assert r.width <= max(2, width) and r.height <= max(2, height)
         # the aspect is that of the source as near as even sides allow
-        assert abs(r.width * height - r.height * width) <= max(width, height) + 1 or min(r.width, r.height) == 2
+        assert (
+            abs(r.width * height - r.height * width) <= max(width, height) + 1 or min(r.width, r.height) == 2
+        )
         assert 0 < r.maxrate_bps <= max(rung.max_bitrate_bps for rung in preset.rungs)
     assert ladder.first in ladder.renditions
     assert len(ladder.rest) == len(pixels) - 1
@@ -134,7 +143,9 @@ def test_audio_tracks() -> None:
     assert [(a.name, a.index, a.language, a.channels) for a in ladder.audio] == [
         ("audio_1", 1, "en", 2), ("audio_2", 2, "de", 2), ("audio_3", 3, "en", 2),
     ]  # fmt: skip
-    assert [a.name for a in plan_ladder(source(640, 360, audio=3), H264, audio_tracks=("audio_2",)).audio] == ["audio_2"]
+    assert [
+        a.name for a in plan_ladder(source(640, 360, audio=3), H264, audio_tracks=("audio_2",)).audio
+    ] == ["audio_2"]
     assert plan_ladder(source(640, 360), PRESETS["audio_only"]).renditions == ()
 
 
