@@ -20,7 +20,6 @@ MAX_CUE_CHARS: Final = 64 * 1024
 # hours have two digits or more in WebVTT and one or more in SRT files as found; SRT separates by comma
 _TIME: Final = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING: Final = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s+(.*))?\s*\Z")
-_ARROW: Final = re.compile(r"\d[^>]*-->.*\d")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _SRT_TAG: Final = re.compile(r"<(/?)([biu])\s*>|</?font\b[^<>]*>|\{\\[^{}]*\}", re.IGNORECASE)
 _SETTING: Final = re.compile(r"(?:vertical|line|position|size|align|region):[^\s:]+\Z")
@@ -164,7 +163,7 @@ def _blocks(text: str) -> list[str]:
 def _srt_blocks(text: str) -> list[str]:
     """SRT files leave blank lines inside cues and forget them between: a timing line begins a cue."""
     lines = text.split("\n")
-    starts = [number for number, line in enumerate(lines) if _ARROW.search(line)]
+    starts = [number for number, line in enumerate(lines) if _looks_like_timing(line)]
     blocks: list[str] = []
     for position, start in enumerate(starts):
         end = len(lines)
@@ -176,6 +175,12 @@ def _srt_blocks(text: str) -> list[str]:
         body = [line for line in lines[start + 1 : end] if line.strip()]
         blocks.append("\n".join([lines[start], *body]))
     return blocks
+
+
+def _looks_like_timing(line: str) -> bool:
+    """An arrow between numbers: broken ones too, so that they are counted and not taken for text."""
+    before, arrow, after = line.partition("-->")
+    return bool(arrow) and before[-40:].strip()[-1:].isdigit() and after[:40].strip()[:1].isdigit()
 
 
 def _cues(blocks: Sequence[str]) -> tuple[list[Cue], int]:

@@ -1,6 +1,7 @@
 """RFC 8216bis: one table of texts, values and canonical texts; hostile values; properties."""
 
 import contextlib
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -206,6 +207,15 @@ def test_refuses_what_is_not_utf8_or_too_long() -> None:
         m3u8.parse("#EXTM3U\n" + "\n" * 600_000)
     with pytest.raises(m3u8.PlaylistError, match="bytes"):
         m3u8.parse(bytes(33 * 1024 * 1024))
+
+
+def test_hostile_lines_take_linear_time() -> None:
+    begun = time.perf_counter()
+    for value in ("A=x" + " " * 16_000 + '"', 'A="' + " " * 16_000, "A" * 16_000, "A=1," * 4000):
+        for _ in range(50):
+            with contextlib.suppress(m3u8.PlaylistError):
+                Attributes.parse(value)
+    assert time.perf_counter() - begun < 10
 
 
 HOSTILE = [

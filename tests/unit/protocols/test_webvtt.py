@@ -1,3 +1,6 @@
+import contextlib
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +114,25 @@ def test_caps(monkeypatch: pytest.MonkeyPatch) -> None:
         webvtt.parse(SRT)
     with pytest.raises(CaptionError, match="characters"):
         webvtt.parse("WEBVTT\n" + " " * webvtt.MAX_CHARS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 10**6 + " --> x",
+        "\n \t" * 300_000,
+        "<font " * 200_000,
+        "{\\" * 300_000,
+        "00:01.000 --> 00:02.000" + " " * 10**6,
+    ],
+    ids=["digits", "blanks", "fonts", "braces", "settings"],
+)
+def test_hostile_files_take_linear_time(text: str) -> None:
+    begun = time.perf_counter()
+    for candidate in (text, "WEBVTT\n\n" + text, "1\n00:01.000 --> 00:02.000\n" + text):
+        with contextlib.suppress(CaptionError):
+            webvtt.parse(candidate)
+    assert time.perf_counter() - begun < 10
 
 
 cues = st.builds(

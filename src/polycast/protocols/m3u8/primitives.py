@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from polycast.protocols.errors import PlaylistError
 
-_ATTRIBUTE: Final = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s][^",]*)\s*(?:,\s*|$)')
+# the two sorts of value share no character with what follows them: no backtracking on hostile lines
+_ATTRIBUTE: Final = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"\s*|[^",\s][^",]*)(?:,\s*|$)')
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{0,19})?\Z")
 _INTEGER: Final = re.compile(r"[0-9]{1,20}\Z")
 _RESOLUTION: Final = re.compile(r"([0-9]{1,6})x([0-9]{1,6})\Z")
@@ -72,7 +73,7 @@ class Attributes:
             if name in values:
                 raise PlaylistError(f"attribute {name} occurs twice")
             is_quoted = raw.startswith('"')
-            values[name] = (raw[1:-1] if is_quoted else raw.strip(), is_quoted)
+            values[name] = (raw.rstrip()[1:-1] if is_quoted else raw.strip(), is_quoted)
             position = match.end()
         return cls(values)
 
