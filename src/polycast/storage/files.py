@@ -44,6 +44,20 @@ async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         raise
 
 
+async def acquire(work: Callable[[], T], undo: Callable[[T], None]) -> T:
+    """Like `in_thread` for work that opens something: undone if the caller was cancelled meanwhile."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:
+            undo(task.result())
+        raise
+
+
 @contextlib.contextmanager
 def disk_errors() -> Iterator[None]:
     """Turn what the operating system says into our errors; `FileNotFoundError` is left to the caller."""
@@ -64,6 +78,12 @@ def create(folder: Path) -> tuple[Path, int]:
     path = folder / uuid.uuid4().hex
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     return path, os.open(path, flags, MODE)
+
+
+def discard(created: tuple[Path, int]) -> None:
+    """Close and remove what `create` made."""
+    os.close(created[1])
+    remove(created[0])
 
 
 def write_all(fd: int, data: bytes | bytearray | memoryview, offset: int | None = None) -> None:
@@ -140,12 +160,12 @@ def publish(temporary: Path, target: Path, *, root: Path, durable: bool) -> None
         durable: also sync all folders up to `root`; an earlier write that was not durable may have made them.
     """
     for _ in range(100):
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             temporary.rename(target)
             break
-        except FileNotFoundError:
-            if not temporary.exists():
+        except (FileNotFoundError, FileExistsError):
+            if not temporary.exists() or target.parent.is_file():
                 raise
             # a deletion beside us has just pruned the empty folder: make it again
     else:

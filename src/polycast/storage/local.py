@@ -17,6 +17,7 @@ from pathlib import Path
 from polycast.domain.errors import Invalid, NotFound
 from polycast.storage.files import (
     BLOCK,
+    acquire,
     copy_range,
     create,
     disk_errors,
@@ -107,13 +108,11 @@ class LocalStore(LocalUploads):
         path = self._layout.target(key)
         with disk_errors():
             try:
-                fd = await in_thread(os.open, path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except (FileNotFoundError, NotADirectoryError):
+                fd = await acquire(lambda: open_regular(path), os.close)
+            except (NotFound, Invalid):
                 raise NotFound("object", key) from None
             try:
                 size = os.fstat(fd).st_size
-                if path.is_dir():
-                    raise NotFound("object", key)
                 if start > size:
                     raise Invalid(f"the range starts at {start}, the object has {size} bytes", field="range")
                 end = size if length is None else min(size, start + length)

@@ -30,7 +30,16 @@ from pathlib import Path
 from typing import Any
 
 from polycast.domain.errors import Conflict, Invalid, NotFound
-from polycast.storage.files import copy_range, create, disk_errors, in_thread, publish, remove, sync_folder
+from polycast.storage.files import (
+    acquire,
+    copy_range,
+    create,
+    disk_errors,
+    in_thread,
+    publish,
+    remove,
+    sync_folder,
+)
 from polycast.storage.interface import ObjectInfo, PartInfo, UploadInfo
 from polycast.storage.keys import check_key, check_part_number
 from polycast.storage.local_layout import Layout, delete_tree, facts
@@ -69,10 +78,10 @@ class LocalUploads:
         upload_id = secrets.token_hex(16)
         meta = {"key": key, "part_size": part_size, "started": datetime.now(UTC).isoformat()}
         with disk_errors():
-            await in_thread(self._begin, self._layout.uploads / upload_id, meta)
+            await acquire(lambda: self._begin(self._layout.uploads / upload_id, meta), delete_tree)
         return upload_id
 
-    def _begin(self, folder: Path, meta: dict[str, Any]) -> None:
+    def _begin(self, folder: Path, meta: dict[str, Any]) -> Path:
         folder.mkdir()
         try:
             _write_json(folder, "meta.json", meta)
@@ -80,6 +89,7 @@ class LocalUploads:
             delete_tree(folder)
             raise
         sync_folder(self._layout.uploads)
+        return folder
 
     async def put_part(
         self,
@@ -97,7 +107,9 @@ class LocalUploads:
             if (folder / "done.json").exists():
                 raise Conflict("the upload was completed")
             with _gone(upload_id):
-                writer = await in_thread(PartWriter, folder, number, meta["part_size"])
+                writer = await acquire(
+                    lambda: PartWriter(folder, number, meta["part_size"]), PartWriter.close
+                )
         try:
             # outside `disk_errors`: what the client's connection raises is not the disk's
             received = await receive(stream, writer.write, max_bytes=max_bytes, size=size)

@@ -14,7 +14,16 @@ from obstore.exceptions import BaseError, NotFoundError, PreconditionError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from polycast.domain.errors import Conflict, Invalid, NotFound, Unavailable
-from polycast.storage.files import create, disk_errors, in_thread, open_regular, remove, write_all
+from polycast.storage.files import (
+    acquire,
+    create,
+    discard,
+    disk_errors,
+    in_thread,
+    open_regular,
+    remove,
+    write_all,
+)
 from polycast.storage.interface import ObjectInfo
 from polycast.storage.keys import HIDDEN, check_folder, check_key, check_range
 
@@ -72,7 +81,7 @@ class RemoteObjects:
     ) -> ObjectInfo:
         check_key(key)
         with disk_errors():
-            fd = await in_thread(open_regular, path)
+            fd = await acquire(lambda: open_regular(path), os.close)
         with io.FileIO(fd) as file:
             size = os.fstat(fd).st_size
             with store_errors(key):
@@ -171,7 +180,7 @@ class RemoteObjects:
         check_key(key)
         with disk_errors():
             try:
-                temporary, fd = await in_thread(create, dest.parent)
+                temporary, fd = await acquire(lambda: create(dest.parent), discard)
             except FileNotFoundError:
                 raise Invalid("the folder to fetch into does not exist", field="dest") from None
             try:

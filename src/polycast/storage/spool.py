@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from polycast.storage.files import create, disk_errors, in_thread, remove, write_all
+from polycast.storage.files import acquire, create, discard, disk_errors, in_thread, remove, write_all
 from polycast.storage.parts import receive
 
 
@@ -33,7 +33,7 @@ async def spooled(
         StorageFull: no room in `folder`.
     """
     with disk_errors():
-        path, fd = await in_thread(create, folder)
+        path, fd = await acquire(lambda: create(folder), discard)
     try:
         try:
 
