@@ -10,6 +10,8 @@ _DELIMITER, _FILLER, _SPS, _PPS = 9, 12, 7, 8
 def units(data: bytes) -> list[bytes]:
     """The NAL units of a byte stream, without start codes and trailing zeros."""
     starts = [m.end() for m in _START.finditer(data)]
+    if not starts:
+        return []
     ends = [s - 3 for s in starts[1:]] + [len(data)]
     # a unit never ends with a zero byte (§7.4.1): zeros belong to the next start code or are padding
     return [u for a, b in zip(starts, ends, strict=True) if (u := data[a:b].rstrip(b"\x00"))]
