@@ -42,6 +42,8 @@ export class App {
   #startAt: number;
   /** A generation that waits to be switched to. */
   #better: PlayerConfig | null = null;
+  /** Settles when a switch of generations under way is done. */
+  #switching: Promise<void> | null = null;
   #refreshed = false;
   #idleTimer = 0;
   #spinnerTimer = 0;
@@ -118,6 +120,7 @@ export class App {
     if (this.#phase === "processing") return;
     this.#beacons.startup();
     try {
+      await this.#switching;
       if (!this.#loaded) {
         this.#setPhase("loading");
         this.#stage.busy(true);
@@ -145,6 +148,7 @@ export class App {
         this.#video.muted = false;
       }
     }
+    this.#beacons.refused();
     this.#started = false;
     this.#setPhase("idle");
     this.#stage.notice(this.#strings.autoplayBlocked);
@@ -162,7 +166,8 @@ export class App {
       void this.play();
       return;
     }
-    if (this.#better && !this.#video.paused) void this.#switch(to_s);
+    if (this.#switching) void this.#switching.then(() => this.#engine.seek(to_s));
+    else if (this.#better && !this.#video.paused) this.#switch(to_s);
     else this.#engine.seek(to_s);
   }
 
@@ -214,20 +219,24 @@ export class App {
   #offer(news: PlayerConfig): void {
     this.#better = news;
     if (this.#video.paused || this.#video.ended) {
-      void this.#switch();
+      this.#switch();
       return;
     }
     this.#stage.notice(
       this.#strings.better,
-      { label: this.#strings.switchNow, choose: () => void this.#switch(), later: this.#strings.later },
+      { label: this.#strings.switchNow, choose: () => this.#switch(), later: this.#strings.later },
       15_000,
     );
   }
 
-  async #switch(to_s = this.#video.currentTime): Promise<void> {
+  #switch(to_s = this.#video.currentTime): void {
     const news = this.#better;
     if (!news) return;
     this.#better = null;
+    this.#switching = this.#replace(news, to_s).finally(() => (this.#switching = null));
+  }
+
+  async #replace(news: PlayerConfig, to_s: number): Promise<void> {
     const playing = !this.#video.paused;
     const rate = this.#video.playbackRate;
     const thaw = freezeFrame(this.#video);
@@ -396,7 +405,7 @@ export class App {
     });
     on("pause", () => {
       if (!video.ended && !video.seeking) this.#beacons.enter("pause");
-      if (this.#better && !video.ended) void this.#switch();
+      if (this.#better && !video.ended) this.#switch();
     });
     on("waiting", () => {
       if (this.#started && !video.seeking) this.#beacons.enter(this.#loaded ? "buffering" : "startup");
@@ -406,7 +415,7 @@ export class App {
       if (this.#started) this.#beacons.enter("seek");
     });
     on("seeked", () => {
-      this.#beacons.enter(video.paused ? "pause" : "playing");
+      if (this.#beacons.state === "seek") this.#beacons.enter(video.paused ? "pause" : "playing");
       if (video.paused) this.#busy(false);
     });
     on("ended", () => {

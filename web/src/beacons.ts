@@ -43,6 +43,7 @@ export interface Sample {
 
 const INTERVAL_MS = 10_000;
 const MAX_QUEUE = 200;
+const SHORTEST_MS = 20;
 
 export class Beacons {
   readonly impression = crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
@@ -82,9 +83,22 @@ export class Beacons {
     this.enter("startup");
   }
 
+  /** Playback was refused before it began; the next wish to play starts the clock anew. */
+  refused(): void {
+    if (this.#startupMs !== undefined) return;
+    this.enter("ready");
+    this.#wishedAt = null;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
   /** Closes the running slice and begins one of another state. */
   enter(state: State): void {
     if (state === this.#state) return;
+    // until the first frame everything is start-up: the stalls and the seek to the first position too
+    if (this.#state === "startup" && (state === "buffering" || state === "seek" || state === "pause")) return;
     const now = performance.now();
     if (this.#state === "startup" && state === "playing" && this.#wishedAt !== null && this.#startupMs === undefined) {
       this.#startupMs = Math.round(now - this.#wishedAt);
@@ -152,7 +166,9 @@ export class Beacons {
   }
 
   #leave(): void {
-    if (this.#state !== "ready") this.#push(performance.now());
+    // hiding and leaving often come together: nothing happens between them
+    const now = performance.now();
+    if (this.#state !== "ready" && now - this.#since > SHORTEST_MS) this.#push(now);
     this.#send(true);
   }
 

@@ -59,15 +59,15 @@ export class Controls {
       else this.time(engine.video.currentTime, this.#duration);
     };
     this.menu = new Menu(strings.back, onMenu);
-    this.play = iconButton("pc-play", "play", strings.play, "k");
-    this.#mute = iconButton("pc-mute", "volume", strings.mute, "m");
+    this.play = iconButton("pc-button pc-play", "play", strings.play, "k");
+    this.#mute = iconButton("pc-button pc-mute", "volume", strings.mute, "m");
     this.#volume = el("input", { type: "range", class: "pc-volume", min: "0", max: "1", step: "0.05", "aria-label": strings.volume });
     this.#volumeBox = el("div", { class: "pc-sound" }, this.#mute, this.#volume);
-    this.captions = iconButton("pc-captions", "captions", strings.captions, "c");
-    this.settings = iconButton("pc-settings", "settings", strings.settings);
-    this.#airplay = iconButton("pc-airplay", "airplay", strings.airplay);
-    this.#pip = iconButton("pc-pip", "pip", strings.pip, "i");
-    this.#fullscreen = iconButton("pc-fullscreen", "fullscreen", strings.fullscreen, "f");
+    this.captions = iconButton("pc-button pc-captions", "captions", strings.captions, "c");
+    this.settings = iconButton("pc-button pc-settings", "settings", strings.settings);
+    this.#airplay = iconButton("pc-button pc-airplay", "airplay", strings.airplay);
+    this.#pip = iconButton("pc-button pc-pip", "pip", strings.pip, "i");
+    this.#fullscreen = iconButton("pc-button pc-fullscreen", "fullscreen", strings.fullscreen, "f");
     for (const opener of [this.captions, this.settings]) {
       opener.setAttribute("aria-haspopup", "menu");
       opener.setAttribute("aria-expanded", "false");
@@ -119,9 +119,11 @@ export class Controls {
   /** Shows a moment, in seconds. */
   time(now: number, duration: number): void {
     this.#duration = duration;
-    this.#current.textContent = clock(now);
-    this.#remaining.textContent = `−${clock(Math.max(0, duration - now))}`;
-    this.#total.textContent = clock(duration);
+    // 9.98 s is "0:10" to everybody; at the end both times agree
+    const whole = Math.round(duration);
+    this.#current.textContent = clock(duration > 0 && now >= duration - 0.25 ? whole : now);
+    this.#remaining.textContent = `−${clock(Math.max(0, whole - Math.floor(now)))}`;
+    this.#total.textContent = clock(whole);
     this.seekBar.update(now, duration);
   }
 

@@ -58,9 +58,9 @@ export function icon(name: IconName): SVGSVGElement {
   return svg;
 }
 
-/** A button of the bar. The name is both the accessible name and the tooltip. */
+/** A button with an icon alone. The name is both the accessible name and the tooltip. */
 export function iconButton(className: string, name: IconName, label: string, shortcut?: string): HTMLButtonElement {
-  const button = el("button", { type: "button", class: `pc-button ${className}` }, icon(name));
+  const button = el("button", { type: "button", class: className }, icon(name));
   setLabel(button, label, shortcut);
   return button;
 }

@@ -155,7 +155,8 @@ export class Engine extends EventTarget {
 
   /** True while the playlist still grows: the end is not the end. */
   get growing(): boolean {
-    return this.player?.isLive() ?? false;
+    // in progress: an EVENT playlist without its end
+    return this.player !== null && (this.player.isLive() || this.player.isInProgress());
   }
 
   /** What can be sought to, in seconds. */

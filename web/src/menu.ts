@@ -31,6 +31,9 @@ export interface Toggle {
 
 export type Entry = Page | Toggle;
 
+const SMALLEST_PX = 190;
+const LARGEST_PX = 380;
+
 export class Menu {
   readonly element = el("div", { class: "pc-menu", hidden: true });
   #opener: HTMLElement | null = null;
@@ -66,6 +69,7 @@ export class Menu {
     this.#single = page !== null;
     this.element.setAttribute("aria-label", label);
     this.element.hidden = false;
+    this.#fit();
     opener.setAttribute("aria-expanded", "true");
     this.#draw();
     this.#focus(this.#checked() ?? 0);
@@ -87,6 +91,15 @@ export class Menu {
     const at = this.#items().indexOf(document.activeElement as HTMLElement);
     this.#draw();
     if (at >= 0) this.#focus(at);
+  }
+
+  /** Above the bar where there is room, else over the whole of a small player. */
+  #fit(): void {
+    const frame = this.element.closest<HTMLElement>(".pc-root")?.clientHeight ?? 0;
+    const room = frame - (this.element.parentElement?.offsetHeight ?? 0) - 36;
+    const sheet = room < SMALLEST_PX;
+    this.element.classList.toggle("is-sheet", sheet);
+    this.element.style.maxHeight = `${Math.min(sheet ? frame - 16 : room, LARGEST_PX)}px`;
   }
 
   #draw(): void {

@@ -77,7 +77,7 @@ export class SeekBar {
     const chapter = chapterAt(this.#chapters, at);
     const position = fill(this.strings.of, {
       a: spoken(at, this.strings, this.language),
-      b: spoken(duration, this.strings, this.language),
+      b: spoken(Math.round(duration), this.strings, this.language),
     });
     this.element.setAttribute("aria-valuetext", chapter ? `${position}, ${chapter.title}` : position);
   }

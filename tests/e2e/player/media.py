@@ -22,7 +22,18 @@ def make_video(ffmpeg: str, out: Path, *, portrait: bool = False) -> None:
         # two rungs from one decode
         *("-filter_complex", f"[0:v]split=2[a][b0];[b0]scale={small.replace('x', ':')}[b]"),
         *("-map", "[a]", "-map", "[b]", "-map", "1:a"),
-        *("-c:v", "libx264", "-preset", "ultrafast", "-b:v:0", "500k", "-b:v:1", "150k", "-pix_fmt", "yuv420p"),
+        *(
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-b:v:0",
+            "500k",
+            "-b:v:1",
+            "150k",
+            "-pix_fmt",
+            "yuv420p",
+        ),
         # a keyframe at each segment border
         *("-g", "48", "-keyint_min", "48", "-sc_threshold", "0"),
         *("-c:a", "aac", "-b:a", "64k", "-ac", "2"),
