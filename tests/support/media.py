@@ -124,10 +124,10 @@ VARIANTS: dict[str, Clip] = {
         "-i", str(s), "-itsoffset", "0.5", "-i", str(s), "-map", "0:v", "-map", "1:a", "-c", "copy", str(t))),
     "broken_ts": Clip(suffix=".ts", seconds=3, after=_broken_timestamps),
     # what must be encoded
-    "open_gop": Clip(video=(*_X264, "-g", "48", "-bf", "2", "-x264-params", "open-gop=1:scenecut=0")),
+    "open_gop": Clip(seconds=10, video=(*_X264, "-g", "48", "-bf", "2", "-x264-params", "open-gop=1:scenecut=0")),
     "long_gop": Clip(seconds=10, video=(*_X264, "-g", "600", "-bf", "2")),
     "portrait": Clip(size=(180, 320)),
-    "rotated": Clip(size=(180, 320), picture="format=yuv420p,transpose=cclock", after=_rotate),
+    "rotated": Clip(size=(180, 320), picture="format=yuv420p,transpose=clock", after=_rotate),
     "odd_size": Clip(size=(321, 181), picture="format=yuv444p", video=(*_X264, *_CLOSED)),
     "anamorphic": Clip(size=(240, 180), picture="format=yuv420p,setsar=4/3"),
     "interlaced": Clip(picture="format=yuv420p,setfield=tff", video=(*_X264, *_CLOSED, "-x264-params", "tff=1")),

@@ -202,8 +202,8 @@ async def _extracted(toolkit: Tools, track: CaptionTrack, raw: Path, out: Path) 
 async def _convert(
     toolkit: Tools, path: Path, out: Path | None, *, limit: int = MAX_CAPTION_BYTES
 ) -> CaptionFile:
-    path = await asyncio.to_thread(path.resolve)
-    out = out.absolute() if out else None  # the child starts in another folder
+    # absolute: the child starts in another folder
+    path, out = await asyncio.to_thread(lambda: (path.resolve(), out.absolute() if out else None))
     request = {"path": str(path), "out": str(out) if out else None, "max_bytes": limit}
     try:
         found = await toolkit._run_python_child(

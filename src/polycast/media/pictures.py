@@ -51,9 +51,11 @@ async def run_pictures(
         MediaError: what the child names; Unreadable also when the file crashed or stalled it.
         ChildFailed: this machine could not start or confine it.
     """
-    source, folder = await asyncio.to_thread(lambda: (source.resolve(), folder.resolve()))
-    # absolute, as the child starts in another folder
-    values = {"kind": kind, "path": str(source), "index": index, "out": str(out.absolute()), **request}
+    # absolute: the child starts in another folder
+    source, folder, out = await asyncio.to_thread(
+        lambda: (source.resolve(), folder.resolve(), out.absolute())
+    )
+    values = {"kind": kind, "path": str(source), "index": index, "out": str(out), **request}
     try:
         return await toolkit._run_python_child(
             "pictures", values, read=[source], write=[folder], limits=PICTURE_LIMITS, on_progress=on_progress

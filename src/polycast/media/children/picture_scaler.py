@@ -72,11 +72,15 @@ class Scaler:
 
 def orientation(frame: Any) -> tuple[str, ...]:
     """The filters that turn a picture upright, from its display matrix (ISO/IEC 14496-12 6.2.2)."""
-    for item in frame.side_data:
-        if item.type.name == "DISPLAYMATRIX" and len(bytes(item)) >= 36:
-            a, b, _, c, d = struct.unpack("<5i", bytes(item)[:20])
-            return _TURNS.get((_sign(a), _sign(b), _sign(c), _sign(d)), ())
-    return ()
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV lists all side data at once and knows no Exif: only the angle is to be had then
+        return _BY_ANGLE.get(frame.rotation % 360, ())
+    if matrix is None or len(bytes(matrix)) < 36:
+        return ()
+    a, b, _, c, d = struct.unpack("<5i", bytes(matrix)[:20])
+    return _TURNS.get((_sign(a), _sign(b), _sign(c), _sign(d)), ())
 
 
 def _sign(value: int) -> int:
@@ -94,6 +98,8 @@ _TURNS: dict[tuple[int, int, int, int], tuple[str, ...]] = {
     (0, 1, 1, 0): ("transpose=cclock_flip",),
     (0, -1, -1, 0): ("transpose=clock_flip",),
 }
+# counterclockwise, as PyAV gives it
+_BY_ANGLE = {90: ("transpose=cclock",), 180: ("hflip", "vflip"), 270: ("transpose=clock",)}
 
 
 def _colours(frame: Any, pix_fmt: str) -> str:

@@ -21,7 +21,8 @@ DECODE_BUDGET = 12_000_000_000
 
 _KEY_PACKETS = 2_000
 """Packets looked through for a key frame behind a seek; a seek that lands on none is broken."""
-_RETRY_BACK_S = (1.0, 10.0)
+_RETRY_BACK_S = (1.0, 4.0, 15.0)
+"""Transport streams are sought by any packet, not by key frames: further and further back until one is met."""
 _CONTINUE_S = 2.0
 _EXACT_WINDOW_S = 0.5
 
@@ -51,6 +52,8 @@ class PictureSource:
         self._context = context
         self._budget = budget
         self._moved = False
+        # only here is the start of the file the start of the media, and seeking by bytes of any use
+        self._begins = self._container.format.name in ("mpegts", "mpeg")
         self._frames: Iterator[Any] | None = None
         self._last: Any = None
         self._pending: Any = None
@@ -100,7 +103,7 @@ class PictureSource:
             if time_s <= self._start_s:
                 break
             # the seek came out behind the time asked for (times of decoding, not of showing, are indexed)
-            self._go(max(self._start_s, time_s - back_s))
+            self._go(time_s - back_s)
             found = self._forward(target) or found
         return found
 
@@ -167,7 +170,11 @@ class PictureSource:
         self._restart()
         self._moved = True
         try:
-            self._container.seek(self._ticks(time_s), stream=self._stream, backward=True)
+            if time_s <= self._start_s and self._begins:
+                # by position: by time, decoding starts earlier than showing, and the first key frame is missed
+                self._container.seek(0, unsupported_byte_offset=True)
+            else:
+                self._container.seek(self._ticks(time_s), stream=self._stream, backward=True)
         except FFmpegError:
             return False
         return True
