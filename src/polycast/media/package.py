@@ -32,7 +32,8 @@ LIMIT_S = 6.0
 
 @dataclass(frozen=True, slots=True)
 class TrackBegun:
-    """`<out>/<track>/init.mp4` is whole. Rates in the header are exact for MP4, else of the first segment."""
+    """`<out>/<track>/init.mp4` is whole. Rates in the header are of the
+    whole track for MP4 (a percent above those of the log), else of the first segment."""
 
     track: str
     header: TrackHeader

@@ -35,13 +35,10 @@ async def test_an_mp4_is_described_completely(media: Media, toolkit: MediaToolki
         "High",
     )
     assert (video.width, video.height, video.display_width, video.display_height) == (320, 180, 320, 180)
-    assert (video.pix_fmt, video.bit_depth, video.sar, video.rotation) == ("yuv420p", 8, 1, 0)
-    assert (video.frame_rate, video.nominal_rate, video.variable_rate, video.interlaced) == (
-        30,
-        30,
-        False,
-        False,
-    )
+    assert (video.pix_fmt, video.bit_depth, video.sar, video.rotation) == ("yuv420p", 8, Fraction(1), 0)
+    assert video.frame_rate == video.nominal_rate == 30
+    assert not video.variable_rate
+    assert not video.interlaced
     assert (audio.id, audio.codec, audio.codec_string, audio.channels) == ("audio_1", "aac", "mp4a.40.2", 2)
     assert (audio.sample_rate, audio.layout) == (48_000, "stereo")
     assert info.duration_s == pytest.approx(10, abs=0.03)

@@ -62,7 +62,7 @@ def test_composition_offsets_may_be_negative_and_sync_samples_count_from_one() -
 def test_one_edit_is_a_start_and_several_are_not() -> None:
     line = timeline(one(STTS, STSZ, STSC, STCO, edits=ELST))
     assert line is not None
-    assert (line.origin, line.delay_s, line.length) == (50, 0, 400)
+    assert (line.origin, line.delay_s, line.length) == (50, Fraction(0), 400)
     delayed = full(
         b"elst",
         0,
@@ -133,7 +133,7 @@ def test_damage_gives_a_value_or_malformed(changes: list[tuple[int, int]], lengt
         for track in tracks(memoryview(bytes(data[:length])), 10_000):
             samples = track.samples()
             assert len(samples.pts) == len(samples.sizes) == len(samples.durations)
-            assert all(0 <= o and o + n <= 10_000 for o, n in samples.runs(0, len(samples.sizes)))
+            assert all(o >= 0 and o + n <= 10_000 for o, n in samples.runs(0, len(samples.sizes)))
             timeline(track)
     except Malformed:
         pass

@@ -1,6 +1,7 @@
 """Where segments begin, and the decode timeline over them."""
 
 from array import array
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,7 @@ def test_no_segment_is_over_the_limit_and_none_is_empty(steps: list[int]) -> Non
     cuts = plan_cuts(times, end, 4000, 6000)
     edges = [times[i] for i in cuts] + [end]
     assert edges[0] == 0
-    assert all(0 < b - a <= 6000 for a, b in zip(edges, edges[1:], strict=False))
+    assert all(0 < b - a <= 6000 for a, b in pairwise(edges))
 
 
 def test_a_group_whose_frames_are_shown_before_its_key_frame_is_open() -> None:

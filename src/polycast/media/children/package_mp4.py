@@ -30,6 +30,9 @@ from polycast.media.package_errors import NotPackageable
 WINDOW_SLACK = 1 << 20
 """Bytes of other tracks that we rather read along than seek over."""
 
+HEAD_BYTES, SAMPLE_BYTES = 160, 16
+"""What `fragment_header` adds at most: to a segment, and per sample."""
+
 
 class Source:
     """Reads runs of a file; keeps the last window, since the audio of a segment lies between its video."""
@@ -226,12 +229,12 @@ def _write(fd: int, plans: list[Plan], wanted: list[dict[str, Any]], out: Path) 
 
 
 def _describe(plan: Plan, want: dict[str, Any]) -> tuple[TrackHeader, bytes]:
-    """The track's header with its true rates (all sizes are known), and its init segment."""
+    """The track's header with its rates (all sizes are known; never too low), and its init segment."""
     track, entry, samples = plan.track, plan.entry, plan.samples
     bounds = [*plan.cuts, plan.last]
     starts = [*(plan.start_of(i) for i in plan.cuts), plan.end]
     rates = [
-        (samples.size_sums[b] - samples.size_sums[a], t1 - t0)
+        (samples.size_sums[b] - samples.size_sums[a] + HEAD_BYTES + SAMPLE_BYTES * (b - a), t1 - t0)
         for a, b, t0, t1 in zip(bounds, bounds[1:], starts, starts[1:], strict=False)
     ]
     peak, average = bandwidths(rates, track.timescale)
