@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from polycast.media.children.package_cuts import (
     DecodeClock,
-    bandwidths,
     closed_starts,
     plan_cuts,
     target_duration,
@@ -95,13 +94,6 @@ def test_the_first_decode_time_is_that_of_the_presentation() -> None:
 def test_equal_times_and_times_behind_the_end_are_refused(pts: list[int]) -> None:
     with pytest.raises(NotPackageable):
         DecodeClock().segment(array("q", pts), 50)
-
-
-def test_a_short_last_segment_does_not_set_the_peak() -> None:
-    peak, average = bandwidths([(1000, 4000), (1000, 4000), (500, 200)], SECOND)
-    assert peak == 2001
-    assert average == 2500 * 8 * 1000 // 8200 + 1
-    assert bandwidths([], SECOND) == (0, 0)
 
 
 def test_target_duration_is_rounded_half_up() -> None:

@@ -1,4 +1,4 @@
-"""Where segments begin: pure arithmetic on key frame times, and the rates that follow from it."""
+"""Where segments begin and when their samples are decoded: pure arithmetic on frame times."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -107,21 +107,6 @@ class DecodeClock:
             raise NotPackageable("the frame times are not strictly rising")
         self.at = decode[-1]
         return array("I", durations), offsets if any(offsets) else None
-
-
-def bandwidths(segments: Iterable[tuple[int, int]], timescale: int) -> tuple[int, int]:
-    """Peak and average bit/s of segments given as (bytes, ticks).
-
-    A segment shorter than half the longest does not make the peak (RFC 8216bis §4.4.6.2 measures
-    spans of 0.5 to 1.5 target durations): the last half second often starts with a costly key frame.
-    """
-    known = [(size, ticks) for size, ticks in segments if ticks > 0]
-    if not known:
-        return 0, 0
-    longest = max(ticks for _, ticks in known)
-    peak = max(size * 8 * timescale / ticks for size, ticks in known if 2 * ticks >= longest)
-    average = sum(size for size, _ in known) * 8 * timescale / sum(ticks for _, ticks in known)
-    return int(peak) + 1, int(average) + 1
 
 
 def target_duration(durations: Iterable[int], timescale: int) -> int:

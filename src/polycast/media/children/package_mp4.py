@@ -8,15 +8,15 @@ from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from polycast.domain.errors import Encrypted
-from polycast.domain.tracks import TrackHeader
+from polycast.domain.tracks import Segment, TrackHeader
 from polycast.media.children.mp4_tables import IDENTITY, Mp4Track, Samples, timeline
 from polycast.media.children.package_cuts import (
     DecodeClock,
-    bandwidths,
     closed_starts,
     plan_cuts,
     target_duration,
@@ -26,6 +26,7 @@ from polycast.media.children.package_entries import Entry, audio_description, ha
 from polycast.media.children.package_fragments import fragment_header, init_segment
 from polycast.media.children.package_output import TrackOutput
 from polycast.media.package_errors import NotPackageable
+from polycast.protocols import bandwidth
 
 WINDOW_SLACK = 1 << 20
 """Bytes of other tracks that we rather read along than seek over."""
@@ -233,18 +234,26 @@ def _describe(plan: Plan, want: dict[str, Any]) -> tuple[TrackHeader, bytes]:
     track, entry, samples = plan.track, plan.entry, plan.samples
     bounds = [*plan.cuts, plan.last]
     starts = [*(plan.start_of(i) for i in plan.cuts), plan.end]
-    rates = [
-        (samples.size_sums[b] - samples.size_sums[a] + HEAD_BYTES + SAMPLE_BYTES * (b - a), t1 - t0)
-        for a, b, t0, t1 in zip(bounds, bounds[1:], starts, starts[1:], strict=False)
+    # sizes are known before anything is written; the heads are estimated, never too low
+    planned = [
+        Segment(
+            start=t0,
+            duration=t1 - t0,
+            size=samples.size_sums[b] - samples.size_sums[a] + HEAD_BYTES + SAMPLE_BYTES * (b - a),
+            object="",
+            sha256="",
+        )
+        for (a, b), (t0, t1) in zip(pairwise(bounds), pairwise(starts), strict=True)
     ]
-    peak, average = bandwidths(rates, track.timescale)
+    target = target_duration((s.duration for s in planned), track.timescale)
+    rate = bandwidth.measure(planned, timescale=track.timescale, target_s=target)
     header = TrackHeader(
         kind="video" if plan.video else "audio",
         codec=entry.codec,
         timescale=track.timescale,
-        bandwidth=peak,
-        average_bandwidth=average,
-        target_duration_s=target_duration((t for _, t in rates), track.timescale),
+        bandwidth=rate.peak,
+        average_bandwidth=rate.average,
+        target_duration_s=target,
         width=entry.width,
         height=entry.height,
         frame_rate=want.get("frame_rate"),

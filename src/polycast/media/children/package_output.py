@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from polycast.domain.tracks import ObjectRef, Segment, SegmentFlag, TrackHeader, TrackLog
-from polycast.media.children.package_cuts import bandwidths, target_duration
+from polycast.media.children.package_cuts import target_duration
 from polycast.media.children.protocol import send
-from polycast.protocols import tracklog
+from polycast.protocols import bandwidth, tracklog
 
 
 class TrackOutput:
@@ -59,12 +59,14 @@ class TrackOutput:
     def finish(self) -> dict[str, Any]:
         """Write the log with the rates as measured; returns the summary for the parent."""
         assert self._header is not None
-        peak, average = bandwidths(((s.size, s.duration) for s in self.segments), self._header.timescale)
+        scale = self._header.timescale
+        target = target_duration((s.duration for s in self.segments), scale)
+        rate = bandwidth.measure(self.segments, timescale=scale, target_s=target)
         header = replace(
             self._header,
-            bandwidth=peak,
-            average_bandwidth=average,
-            target_duration_s=target_duration((s.duration for s in self.segments), self._header.timescale),
+            bandwidth=rate.peak,
+            average_bandwidth=rate.average,
+            target_duration_s=target,
         )
         log = tracklog.dumps(TrackLog(header, tuple(self.segments)))
         self._write("log.jsonl", log)
