@@ -4,7 +4,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.integration.media.encode_clips import FFMPEG, facts, make, run_ffmpeg, sound_starts, whole
 
 from polycast.domain.presets import Preset
 from polycast.domain.tracks import TrackLog
@@ -13,6 +12,7 @@ from polycast.media.audio import AudioPiece
 from polycast.media.grid import Grid, plan_grid
 from polycast.media.ladder import plan_ladder
 from polycast.media.toolkit import MediaToolkit
+from tests.integration.media.encode_clips import FFMPEG, facts, make, run_ffmpeg, sound_starts, whole
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25")
 AAC_FRAME_S = 1024 / 48_000

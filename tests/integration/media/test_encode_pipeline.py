@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from tests.integration.media.encode_clips import decode, whole
-from tests.support.media import FFMPEG, Media, decoded
 
 from polycast.domain.errors import IntegrityError, Unreadable
 from polycast.domain.presets import Preset, Rung
@@ -20,6 +18,8 @@ from polycast.media.grid import Grid, plan_grid
 from polycast.media.ladder import plan_ladder
 from polycast.media.selection import TrackSelection
 from polycast.media.toolkit import MediaToolkit
+from tests.integration.media.encode_clips import decode, whole
+from tests.support.media import FFMPEG, Media, decoded
 
 PRESET = Preset("test", "", "stream", (Rung(90, 200_000, 30), Rung(180, 400_000, 28)))
 UPRIGHT = ("h264", "h264_mkv", "h264_ts", "h264_flv", "h264_no_b", "h264_deep_b", "h264_fragmented", "no_audio",
@@ -193,3 +193,27 @@ async def test_a_chunk_without_a_frame_is_an_error(
     with pytest.raises(Unreadable):
         await toolkit.encode_chunk(short, prepared.info, chunks[-1], [rendition], tmp_path)
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".encoding.mp4")]
+
+
+@pytest.mark.parametrize(
+    "name", ["h264_deep_b", "open_gop", "rate_23.976", "vfr", "vp9", "h264_mkv", "h264_ts", "prores"]
+)
+async def test_a_slice_encodes_to_the_same_bytes(
+    name: str, clips: Media, toolkit: MediaToolkit, tmp_path: Path
+) -> None:
+    """A worker without the source makes exactly what one with the source makes."""
+    source = clips.clip(name)
+    prepared = await toolkit.prepare_source(source, await toolkit.probe(source), tmp_path)
+    renditions = plan_ladder(prepared.info, PRESET).renditions[:1]
+    grid = plan_grid(prepared.info, prepared.frames, target_s=1.0)
+    for chunk in plan_chunks(grid, 1.0, first_s=1.0):
+        near = await toolkit.encode_chunk(
+            prepared.path, prepared.info, chunk, renditions, tmp_path, speed="first"
+        )
+        piece = await toolkit.cut_slice(prepared, chunk, tmp_path / "slice")
+        with capture_logs() as logs:
+            far = await toolkit.encode_chunk(
+                piece.path, piece.info, piece.chunk, renditions, tmp_path, speed="first"
+            )
+        assert not logs
+        assert near == far

@@ -10,7 +10,6 @@ from typing import Literal
 import av
 import pytest
 from structlog.testing import capture_logs
-from tests.integration.media.encode_clips import FFMPEG, decode, facts, make, run_ffmpeg, whole
 
 from polycast.domain.presets import Preset, Rung
 from polycast.domain.tracks import TrackLog
@@ -19,6 +18,7 @@ from polycast.media.chunks import plan_chunks
 from polycast.media.grid import Grid, plan_grid
 from polycast.media.ladder import Ladder, plan_ladder
 from polycast.media.toolkit import MediaToolkit
+from tests.integration.media.encode_clips import FFMPEG, decode, facts, make, run_ffmpeg, whole
 
 PRESET = Preset("test", "two rungs", "stream", (Rung(72, 300_000, 28), Rung(108, 500_000, 26)))
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
