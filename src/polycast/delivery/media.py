@@ -21,11 +21,10 @@ from polycast.domain.policy import AccessPolicy, Refusal, ViewerRequest, judge, 
 from polycast.domain.states import GenerationState
 from polycast.protocols.conditional import parse_etags
 from polycast.protocols.errors import BadToken, ExpiredToken
-from polycast.protocols.signing import Keyring, Session, sign_session, verify_session
+from polycast.protocols.signing import Keyring, Session, verify_session
 from polycast.protocols.vtt_metadata import Storyboard, chapters_vtt, storyboard_vtt
 from polycast.services.playback import Playback, Presentation
 
-SESSION_LIFE_S = 6 * 3600
 HLS = "application/vnd.apple.mpegurl"
 DASH = "application/dash+xml"
 VTT = "text/vtt; charset=utf-8"
@@ -234,7 +233,7 @@ class Media:
         elif not session.wants_renewal(time.time()):
             return False
         viewer = session.viewer if session is not None else None
-        token = self.admit(asset, viewer=viewer)
+        token = self._playback.admit(asset, viewer=viewer)
         path = scope["path"]
         bare = path if session is None else path[path.index("/media/") :]
         location = f"/s/{token}{quote(bare)}".encode()
@@ -242,14 +241,6 @@ class Media:
             send, 307, b"", [*cors, (b"location", location), (b"cache-control", b"private, no-store")]
         )
         return True
-
-    def admit(self, asset: UUID, *, viewer: str | None = None, now: float | None = None) -> str:
-        """A session token for an asset, equal for equal claims within five minutes."""
-        at = int(now if now is not None else time.time())
-        return sign_session(
-            self._ring,
-            Session(str(asset), at, at + SESSION_LIFE_S, at + SESSION_LIFE_S, viewer),
-        )
 
     def viewer(self, scope: Scope, asked: dict[str, str]) -> ViewerRequest:
         """What the request tells of its viewer."""

@@ -83,7 +83,7 @@ class Viewer:
         refusal = judge(found.policy, viewer)
         if refusal is not None:
             raise Forbidden(_WORDS.get(refusal, "This video is not available."))
-        return f"/s/{self._media.admit(found.asset.uid)}"
+        return f"/s/{self._services.playback.admit(found.asset.uid)}"
 
     async def play(self, request: Request) -> Response:
         """GET /play/{asset}: the player with all that belongs to the video."""

@@ -20,6 +20,7 @@ from polycast.domain.states import GenerationState
 from polycast.domain.tenants import TenantSettings
 from polycast.domain.tracks import TrackLog
 from polycast.protocols import tracklog
+from polycast.protocols.signing import Keyring, Session, sign_session
 from polycast.services.asset_rows import (
     ASSET_QUERY,
     attachment_from_row,
@@ -29,6 +30,7 @@ from polycast.services.asset_rows import (
 )
 from polycast.storage.interface import ObjectStore
 
+SESSION_LIFE_S = 6 * 3600
 _LOGS_KEPT = 512
 _POLICY_S = 5.0
 _POLICIES_KEPT = 20_000
@@ -62,16 +64,40 @@ class Playback:
     """Reads for the delivery of media. Caches only what cannot change (track logs of finished tracks) or may
     be a few seconds old (whether an asset is public)."""
 
-    def __init__(self, db: Database, store: ObjectStore, cipher: CodeCipher) -> None:
+    def __init__(
+        self,
+        db: Database,
+        store: ObjectStore,
+        cipher: CodeCipher,
+        ring: Keyring,
+        *,
+        session_s: int = SESSION_LIFE_S,
+    ) -> None:
         self._db = db
         self._store = store
         self._cipher = cipher
+        self._ring = ring
+        self._session_s = session_s
         self._logs: OrderedDict[str, TrackLog] = OrderedDict()
         self._policies: OrderedDict[UUID, tuple[float, AccessPolicy | None]] = OrderedDict()
+
+    def admit(self, asset: UUID, *, viewer: str | None = None, now: float | None = None) -> str:
+        """A session token for an asset, equal for equal claims within five minutes (design: delivery)."""
+        at = int(now if now is not None else time.time())
+        end = at + self._session_s
+        return sign_session(self._ring, Session(str(asset), at, end, end, viewer))
 
     def code(self, num: int) -> str:
         """The short code of an asset, for addresses."""
         return self._cipher.encode(num)
+
+    async def view_count(self, tenant_num: int) -> int:
+        """Views of all assets of a tenant so far."""
+        async with self._db.connect() as tx:
+            total = select(func.coalesce(func.sum(assets.c.views), 0)).where(
+                assets.c.tenant_num == tenant_num
+            )
+            return int((await tx.execute(total)).scalar_one())
 
     async def find(self, ident: str, *, player: UUID | None = None) -> Playable:
         """An asset by code or uid, of any tenant; with the theme of a player, the default one if None.

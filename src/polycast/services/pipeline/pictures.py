@@ -11,12 +11,14 @@ from sqlalchemy import delete, insert, select
 from polycast.db.engine import Database
 from polycast.db.tables import attachments, chapters
 from polycast.domain.errors import ChildFailed, MediaError
+from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.media.captions import convert_captions, extract_captions
 from polycast.media.images import frames, poster, preview
 from polycast.media.storyboard import storyboard
 from polycast.media.toolkit import MediaToolkit
-from polycast.services.pipeline.choice import Choice, choose
+from polycast.protocols.language import normalize
+from polycast.services.pipeline.choice import Choice, ChosenCaption, choose
 from polycast.services.pipeline.records import Work, book_bytes, load_work
 from polycast.services.pipeline.workspace import Workspace
 
@@ -94,7 +96,7 @@ class Pictures:
         folder.mkdir()
         stills = await frames(self._media, path, info, folder, count=FRAMES)
         return [
-            Made("frame", still.path, f"frames/{n:04}.jpg", "image/jpeg", n, data={"at_s": still.at_s})
+            Made("frame", still.path, f"frames/{n:04}.jpg", "image/jpeg", n, data={"at_s": still.time_s})
             for n, still in enumerate(stills, 1)
         ]
 
@@ -116,31 +118,42 @@ class Pictures:
         return [Made("preview", target, "preview.webp", "image/webp")] if found else []
 
     async def _captions(self, work: Work, choice: Choice, out: Path) -> list[Made]:
-        made: list[Made] = []
-        for position, caption in enumerate(choice.captions, 1):
-            target = out / f"captions-{position}.vtt"
+        """Captions from inside the sources, one pass a file, and from caption files."""
+        folder = out / "captions"
+        folder.mkdir()
+        found: list[tuple[Path, str, str | None, str | None]] = []
+        for number, (file, wanted) in enumerate(_by_file(choice.captions)):
+            target = folder / str(number)
+            target.mkdir()
             try:
-                async with self._space.source(caption.file.key) as path:
-                    if caption.track is None:
-                        await convert_captions(self._media, path, target)
-                    else:
-                        await extract_captions(self._media, path, caption.track, target)
+                async with self._space.source(file.key) as path:
+                    if wanted[0].track is None or file.probe is None:
+                        made = target / "captions.vtt"
+                        await convert_captions(self._media, path, made)
+                        found.append((made, "upload", wanted[0].language, wanted[0].label))
+                        continue
+                    named = {c.track.id: c for c in wanted if c.track is not None}
+                    for track in await extract_captions(
+                        self._media, path, file.probe, target, only=list(named)
+                    ):
+                        chosen = named[track.track.id]
+                        language = chosen.language or track.language
+                        found.append((track.file.path, "embedded", language, chosen.label or track.label))
             except (MediaError, ChildFailed) as error:
-                log.warning("captions %s of asset %s left out: %s", position, work.asset_uid, error)
-                continue
-            made.append(
-                Made(
-                    "caption",
-                    target,
-                    f"captions/{position}.vtt",
-                    "text/vtt",
-                    position,
-                    origin="upload" if caption.track is None else "embedded",
-                    language=caption.language,
-                    label=caption.label,
-                )
+                log.warning("captions of asset %s left out: %s", work.asset_uid, error)
+        return [
+            Made(
+                "caption",
+                path,
+                f"captions/{position}.vtt",
+                "text/vtt",
+                position,
+                origin=origin,
+                language=normalize(language),
+                label=label,
             )
-        return made
+            for position, (path, origin, language, label) in enumerate(found, 1)
+        ]
 
     async def _keep(self, work: Work, made: Sequence[Made], *, kinds: Sequence[str] | None) -> None:
         replaced = kinds or ["frame", "storyboard", "preview", "caption"]
@@ -199,3 +212,11 @@ class Pictures:
                         for c in titled[:500]
                     ],
                 )
+
+
+def _by_file(captions: Sequence[ChosenCaption]) -> list[tuple[File, list[ChosenCaption]]]:
+    """Chosen captions grouped by the file they are in, in order."""
+    groups: dict[int, tuple[File, list[ChosenCaption]]] = {}
+    for caption in captions:
+        groups.setdefault(caption.file.num, (caption.file, []))[1].append(caption)
+    return list(groups.values())

@@ -1,0 +1,116 @@
+"""The Video Kit application: its routers, its error envelope, its leniency."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from polycast.dialects.videokit import (
+    api_keys,
+    assets,
+    catalog,
+    chapters,
+    domains,
+    files,
+    images,
+    playback,
+    streaming,
+)
+from polycast.dialects.videokit.wire import Lenient
+from polycast.domain import errors
+from polycast.services.registry import Services
+
+# the nearest class in this table, along the error's own classes, decides
+STATUS: dict[type[errors.PolycastError], tuple[int, str]] = {
+    errors.Invalid: (400, "common_2"),
+    errors.MediaError: (400, "media"),
+    errors.TooLarge: (413, "too_large"),
+    errors.Unauthorized: (401, "unauthorized"),
+    errors.Forbidden: (403, "forbidden"),
+    errors.NotFound: (404, "common_1"),
+    errors.Conflict: (409, "conflict"),
+    errors.QuotaExceeded: (403, "quota_exceeded"),
+    errors.RateLimited: (429, "rate_limited"),
+    errors.NotSupported: (501, "not_supported"),
+    errors.Unavailable: (503, "unavailable"),
+    errors.UpstreamFailed: (502, "upstream"),
+}
+
+
+def service_status(error: errors.PolycastError) -> dict[str, object]:
+    """A ServiceStatus for an error of the domain."""
+    for kind in type(error).__mro__:
+        if kind in STATUS:
+            status, code = STATUS[kind]
+            return {"code": code, "status": status, "message": error.message}
+    return {"code": "error", "status": 500, "message": "internal error"}
+
+
+def create_videokit(services: Services) -> ASGIApp:
+    """The application, to be mounted; paths below it are the contract's own."""
+    app = FastAPI(
+        title="Cloud Video Kit",
+        version="1",
+        description="Polycast in the words of Cloud Video Kit.",
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for module in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback):
+        app.include_router(module.router)
+    app.add_exception_handler(errors.PolycastError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["etag"],
+        max_age=86_400,
+    )
+    names = {
+        field.alias for route in app.routes if isinstance(route, APIRoute) for field in _query_fields(route)
+    }
+    return Lenient(app, sorted(names))
+
+
+def _query_fields(route: APIRoute) -> list[Any]:
+    found: list[Any] = list(route.dependant.query_params)
+    pending = list(route.dependant.dependencies)
+    while pending:
+        dependency = pending.pop()
+        found += dependency.query_params
+        pending += dependency.dependencies
+    return found
+
+
+def _envelope(status: int, code: str, message: str) -> JSONResponse:
+    body = {"status": {"code": code, "status": status, "message": message}, "success": False}
+    return JSONResponse(body, status)
+
+
+async def _domain_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.PolycastError)
+    found = service_status(error)
+    message = str(found["message"])
+    if error.field and error.field not in message:
+        message = f"{error.field}: {message}"
+    return _envelope(int(str(found["status"])), str(found["code"]), message)
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    return _envelope(400, "common_2", f"{where or 'body'}: {first['msg']}")
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "common_1", 405: "method_not_allowed"}.get(error.status_code, "error")
+    return _envelope(error.status_code, code, str(error.detail))

@@ -1,0 +1,69 @@
+"""Who calls: `X-Api-Key` with an optional `X-Tenant-Id`, or a bearer token of the older OAuth call."""
+
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+import jwt
+from fastapi import Depends, Header, Request
+
+from polycast.domain.access import Caller
+from polycast.domain.errors import Unauthorized
+from polycast.services.registry import Services
+
+TOKEN_LIFE_S = 86_400
+
+
+def services(request: Request) -> Services:
+    """The services behind this application."""
+    found: Services = request.app.state.services
+    return found
+
+
+async def caller(
+    request: Request,
+    x_api_key: Annotated[str | None, Header(description="The key.")] = None,
+    x_tenant_id: Annotated[str | None, Header(description="Tenant id; optional for a tenant's key.")] = None,
+) -> Caller:
+    """The caller behind the headers.
+
+    Raises:
+        Unauthorized: neither a good key nor a good token. Forbidden: another tenant's id.
+    """
+    have = services(request)
+    request_id = request.headers.get("x-request-id", "")[:64] or None
+    if x_api_key:
+        return await have.keys.authenticate(x_api_key, tenant=x_tenant_id or None, request_id=request_id)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return await have.keys.caller_for(
+            read_token(have, token), tenant=x_tenant_id or None, request_id=request_id
+        )
+    raise Unauthorized("the header X-Api-Key is missing")
+
+
+def issue_token(have: Services, key: UUID) -> str:
+    """A bearer token for a key, good for a day (RFC 7519, HS256)."""
+    claims = {"sub": str(key), "iss": "polycast", "exp": int(time.time()) + TOKEN_LIFE_S}
+    return jwt.encode(claims, have.vault.derive("oauth"), algorithm="HS256")
+
+
+def read_token(have: Services, token: str) -> UUID:
+    """The key a bearer token was issued for. Raises Unauthorized."""
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token, have.vault.derive("oauth"), algorithms=["HS256"], issuer="polycast"
+        )
+        return UUID(claims["sub"])
+    except (jwt.PyJWTError, KeyError, ValueError) as error:
+        raise Unauthorized("the bearer token is not valid") from error
+
+
+def base_url(request: Request) -> str:
+    """Public origin for absolute addresses, without a slash at the end."""
+    return services(request).public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+
+
+CallerDep = Annotated[Caller, Depends(caller)]
+ServicesDep = Annotated[Services, Depends(services)]
+BaseDep = Annotated[str, Depends(base_url)]

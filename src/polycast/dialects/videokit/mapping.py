@@ -1,0 +1,346 @@
+"""Domain to wire: every object that Video Kit answers with, made in one place."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from polycast.dialects.videokit.wire import compact, date
+from polycast.domain.access import Caller
+from polycast.domain.assets import Asset, AssetSource, Output, SelectedTrack
+from polycast.domain.errors import Invalid, PolycastError
+from polycast.domain.files import File
+from polycast.domain.ids import parse_uid
+from polycast.domain.media import SourceInfo
+from polycast.domain.states import AssetStatus, FileStatus, OutputStatus
+from polycast.domain.tenants import TenantSettings
+from polycast.services.links import Links
+
+FILE_STATUSES = {
+    "Uploading": FileStatus.UPLOADING,
+    "Completed": FileStatus.COMPLETED,
+    "Error": FileStatus.ERROR,
+}
+FILE_KINDS = {"Video": "video", "Audio": "audio", "Caption": "caption"}
+TRACK_KINDS = {"Video": "video", "Audio": "audio", "Captions": "captions"}
+ASSET_KINDS = {
+    "LiveEvent": "live_event",
+    "LiveChannel": "live_channel",
+    "Recording": "recording",
+    "Vod": "vod",
+}
+ASSET_SOURCES = {"live": "Live", "recording": "Recorder", "vod": "Vod"}
+FORMATS = {"hls": "HLS", "dash": "DASH", "mp4": "MP4"}
+_STATUS = {
+    AssetStatus.PENDING: "Pending",
+    AssetStatus.PULLING: "Processing",
+    AssetStatus.QUEUED: "Processing",
+    AssetStatus.PROCESSING: "Processing",
+    AssetStatus.AVAILABLE: "Available",
+    AssetStatus.ERROR: "Error",
+}
+ASSET_STATUSES: dict[str, list[str]] = {
+    "Pending": [AssetStatus.PENDING],
+    "Processing": [AssetStatus.PULLING, AssetStatus.QUEUED, AssetStatus.PROCESSING],
+    "Available": [AssetStatus.AVAILABLE],
+    "Error": [AssetStatus.ERROR],
+}
+OUTPUT_STATUS = {
+    OutputStatus.PROCESSING: "Processing",
+    OutputStatus.AVAILABLE: "Available",
+    OutputStatus.ERROR: "Error",
+}
+# wire name of a playback switch -> the domain's
+SWITCHES = {
+    "tokenRequired": "token_required",
+    "devToolsAccess": "dev_tools_access",
+    "cap": "concurrency_protection",
+    "analytics": "player_analytics",
+    "codeObfuscation": "code_obfuscation",
+}
+BUCKET = "polycast"
+
+
+def statuses(names: Sequence[str]) -> list[str]:
+    """Domain statuses for wire names, in any case. Raises Invalid for an unknown one."""
+    table = {k.lower(): v for k, v in ASSET_STATUSES.items()}
+    out: list[str] = []
+    for name in names:
+        if name.lower() not in table:
+            raise Invalid(f"status must be one of {', '.join(ASSET_STATUSES)}", field="statuses")
+        out += table[name.lower()]
+    return out
+
+
+def flag(kinds: Sequence[str]) -> str | None:
+    """FileTypesFlag: `Video`, or several by commas."""
+    names = [name for name, kind in FILE_KINDS.items() if kind in kinds]
+    return ", ".join(names) or None
+
+
+def tracks_result(info: SourceInfo) -> list[dict[str, Any]]:
+    """TranscodingTracks of a probed file."""
+    tracks: list[dict[str, Any]] = []
+    for kind, group in (("Video", info.video), ("Audio", info.audio), ("Captions", info.captions)):
+        for track in group:
+            if getattr(track, "attached_picture", False):
+                continue
+            tracks.append(
+                compact(
+                    {
+                        "trackSelector": {"trackId": track.id},
+                        "type": kind,
+                        "language": track.language,
+                        "name": track.title,
+                    }
+                )
+            )
+    return tracks
+
+
+def stored(key: str) -> dict[str, str]:
+    """Where a file lies, in the words of S3."""
+    return {"fileKey": key, "s3Uri": f"s3://{BUCKET}/{key}", "location": key, "bucket": BUCKET}
+
+
+def file_result(caller: Caller, file: File) -> dict[str, Any]:
+    """UploadedFileResult."""
+    return compact(
+        {
+            "id": str(file.uid),
+            "tenantId": str(caller.tenant.uid),
+            **stored(file.key),
+            "metadata": file.metadata,
+            "status": next(k for k, v in FILE_STATUSES.items() if v is file.status),
+            "createDate": date(file.created_at),
+            "lastModificationDate": date(file.updated_at),
+            "vodAssets": [str(asset) for asset in file.asset_uids],
+            "fileTypes": flag(file.kinds),
+            "fileSize": file.size if file.size is not None else file.declared_size,
+            "orginalFileName": file.original_name,
+            "name": file.name,
+            "friendlyName": file.friendly_name,
+            "tracks": tracks_result(file.probe) if file.probe else [],
+            "tags": list(file.tags),
+            "attributes": list(file.attributes),
+        }
+    )
+
+
+def image_result(asset: UUID, file: File, base: str) -> dict[str, Any]:
+    """UploadedImageResult."""
+    return compact(
+        {
+            "id": str(file.uid),
+            "fileKey": file.key,
+            "status": next(k for k, v in FILE_STATUSES.items() if v is file.status),
+            "fileSize": file.size if file.size is not None else file.declared_size,
+            "s3Uri": f"s3://{BUCKET}/{file.key}",
+            "url": Links(base).image(asset, file.uid),
+            "bucket": BUCKET,
+            "orginalFileName": file.original_name,
+            "name": file.name,
+            "createDate": date(file.created_at),
+            "lastModificationDate": date(file.updated_at),
+        }
+    )
+
+
+def endpoints(asset: Asset, output: Output, base: str) -> list[dict[str, Any]]:
+    """EndpointInfos of one output."""
+    return [
+        compact(
+            {
+                "id": e.id,
+                "accessType": "Http",
+                "format": FORMATS[e.format],
+                "url": e.url,
+                "preset": output.preset,
+                "protection": "None",
+                "durationMilliseconds": asset.duration_ms,
+                "size": e.size,
+            }
+        )
+        for e in Links(base).endpoints(asset, output)
+    ]
+
+
+def output_result(asset: Asset, output: Output, base: str) -> dict[str, Any]:
+    """EntityTranscodingOutput."""
+    return compact(
+        {
+            "id": output.name,
+            "preset": output.preset,
+            "status": OUTPUT_STATUS[output.status],
+            "expirationDate": date(output.expires_at),
+            "completionDate": date(output.completed_at),
+            "endpoints": endpoints(asset, output, base),
+        }
+    )
+
+
+def source_result(source: AssetSource) -> dict[str, Any]:
+    """VodSource."""
+    kinds = {v: k for k, v in TRACK_KINDS.items()}
+    return compact(
+        {
+            "fileId": str(source.file_uid),
+            "fileTypesFlag": flag(source.kinds),
+            "transcodingTracks": [
+                compact(
+                    {
+                        "trackSelector": {"trackId": t.track},
+                        "type": kinds.get(t.kind, t.kind),
+                        "language": t.language,
+                        "name": t.name,
+                    }
+                )
+                for t in source.tracks
+            ],
+        }
+    )
+
+
+def vod_asset_result(caller: Caller, asset: Asset, base: str) -> dict[str, Any]:
+    """VodAsset, whole or in a list."""
+    main = asset.main_output
+    return compact(
+        {
+            "id": str(asset.uid),
+            "preset": asset.preset,
+            "transcodedJobId": str(main.uid) if main else None,
+            "title": asset.title,
+            "metadata": asset.metadata,
+            "tenantId": str(caller.tenant.uid),
+            "createDate": date(asset.created_at),
+            "lastModificationDate": date(asset.updated_at),
+            "status": _STATUS[asset.status],
+            "fileIds": {str(s.file_uid): flag(s.kinds) for s in asset.sources},
+            "sources": [source_result(s) for s in asset.sources],
+            "endpoints": endpoints(asset, main, base) if main else [],
+            "outputs": [output_result(asset, o, base) for o in asset.outputs],
+            "errorMessage": asset.error,
+            "durationMilliseconds": asset.duration_ms,
+            "tags": list(asset.tags),
+            "attributes": list(asset.attributes),
+        }
+    )
+
+
+def asset_result(
+    asset: Asset, settings: TenantSettings, base: str, *, tag_ids: dict[str, UUID] | None = None
+) -> dict[str, Any]:
+    """AssetResult of the streaming section.
+
+    Args:
+        tag_ids: answer tags as {id, name} objects, as details do; None: as texts, as lists do.
+    """
+    tags: list[Any] = list(asset.tags)
+    if tag_ids is not None:
+        tags = [{"id": str(tag_ids[name]), "name": name} for name in asset.tags if name in tag_ids]
+    switches = {wire: _switch(asset, settings, name) for wire, name in SWITCHES.items()}
+    own_token = asset.settings.get("token_required")
+    return compact(
+        {
+            "id": str(asset.uid),
+            "status": _STATUS[asset.status],
+            "metadata": asset.metadata,
+            "outputs": [output_result(asset, o, base) for o in asset.outputs],
+            "createDate": date(asset.created_at),
+            "lastModificationDate": date(asset.updated_at),
+            "durationMilliseconds": asset.duration_ms,
+            "source": ASSET_SOURCES.get(asset.kind.split("_")[0]),
+            "type": next(k for k, v in ASSET_KINDS.items() if v == asset.kind),
+            "isDrm": False,
+            "preset": asset.preset,
+            "tokenRequiredPolicy": {
+                "asset": "inherit" if own_token is None else str(own_token).lower(),
+                "tenant": str(settings.token_required).lower(),
+            },
+            "title": asset.title,
+            "description": asset.description,
+            "tags": tags,
+            "attributes": list(asset.attributes),
+            "images": images_result(asset, base),
+            "chapters": chapters_result(asset),
+            "settings": switches,
+            "isWatermarkProtected": False,
+        }
+    )
+
+
+def _switch(asset: Asset, settings: TenantSettings, name: str) -> dict[str, str]:
+    own = asset.settings.get(name)
+    words = {True: "Enabled", False: "Disabled", None: "Inherit"}
+    return {"asset": words[own], "tenant": words[bool(getattr(settings, name))]}
+
+
+def images_result(asset: Asset, base: str) -> dict[str, Any]:
+    """imageKey -> ImageInfo."""
+    return {
+        image.name: compact(
+            {
+                "id": str(image.image_uid) if image.image_uid else None,
+                "name": image.file_name,
+                "url": Links(base).image(asset.uid, image.image_uid)
+                if image.file_key and image.image_uid
+                else image.url,
+            }
+        )
+        for image in asset.images
+    }
+
+
+def chapters_result(asset: Asset) -> list[dict[str, Any]]:
+    """Chapters in both forms that the vendor's samples use; an open end lasts to the next or to the end."""
+    rows = []
+    total = (asset.duration_ms or 0) / 1000
+    for n, chapter in enumerate(asset.chapters):
+        following = asset.chapters[n + 1].start_s if n + 1 < len(asset.chapters) else total
+        end = chapter.end_s if chapter.end_s is not None else max(following, chapter.start_s)
+        rows.append(
+            {
+                "id": str(chapter.uid),
+                "title": chapter.title,
+                "startSecond": int(chapter.start_s),
+                "endSecond": int(end),
+                "durationSeconds": max(0, int(end) - int(chapter.start_s)),
+                "start": _plain(chapter.start_s),
+                "end": _plain(end),
+            }
+        )
+    return rows
+
+
+def _plain(seconds: float) -> float | int:
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
+def selected(track_id: str, kind: str, language: str | None, name: str | None) -> SelectedTrack:
+    """A TranscodingTrack of a request. Raises Invalid for an unknown type."""
+    table = {k.lower(): v for k, v in {**TRACK_KINDS, "Caption": "captions"}.items()}
+    if kind.lower() not in table:
+        raise Invalid(f"type must be one of {', '.join(TRACK_KINDS)}", field="transcodingTracks.type")
+    return SelectedTrack(track_id, table[kind.lower()], language or None, name or None)
+
+
+async def verdicts(ids: Sequence[str], act: Callable[[UUID], Awaitable[None]]) -> dict[str, Any]:
+    """A ServiceResponse per id: one failure leaves the others alone.
+
+    Raises:
+        Invalid: more than 1000 ids.
+    """
+    from polycast.dialects.videokit.app import service_status
+
+    if len(ids) > 1000:
+        raise Invalid("at most 1000 ids at once", field="ids")
+    answer: dict[str, Any] = {}
+    for text in dict.fromkeys(ids):
+        value = parse_uid(text)
+        try:
+            if value is None:
+                raise Invalid("not an id")
+            await act(value)
+            answer[text] = {"status": {"code": "success", "status": 200}, "success": True}
+        except PolycastError as error:
+            answer[text] = {"status": {**service_status(error), "code": "error"}, "success": False}
+    return answer

@@ -1,0 +1,109 @@
+"""What players call: source configuration and the embed page."""
+
+import base64
+import binascii
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import jwt
+from fastapi import APIRouter, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from polycast.dialects.videokit.auth import BaseDep, ServicesDep
+from polycast.dialects.videokit.wire import compact, uid
+from polycast.domain.errors import Forbidden, Invalid, NotFound
+from polycast.domain.policy import ViewerRequest, judge, origin_of
+from polycast.services.playback import Playable
+from polycast.services.registry import Services
+
+router = APIRouter(tags=["playback"])
+
+
+async def content_token(have: Services, found: Playable, token: str | None) -> bool | None:
+    """Whether a ContentToken (HS256 under the tenant's key) admits to the asset; None without one."""
+    if not token:
+        return None
+    secret = await have.tenants.secret(found.asset.tenant_num, "content")
+    try:
+        claims = jwt.decode(token, base64.b64decode(secret), algorithms=["HS256"])
+    except (jwt.PyJWTError, binascii.Error):
+        return False
+    return claims.get("tenantid") == str(found.tenant_uid) and claims.get("assetid") == str(found.asset.uid)
+
+
+@router.get("/v1/sourceconfig", operation_id="player_source_config")
+async def source_config(
+    request: Request,
+    have: ServicesDep,
+    base: BaseDep,
+    token: str | None = None,
+    asset_id: Annotated[str | None, Query(alias="assetId")] = None,
+    tenant_id: Annotated[str | None, Query(alias="tenantId")] = None,
+) -> dict[str, Any]:
+    """Manifests of one asset, for a player: domain and token are checked here."""
+    if asset_id is None and token:
+        try:
+            asset_id = str(jwt.decode(token, options={"verify_signature": False}).get("assetid", ""))
+        except jwt.PyJWTError as error:
+            raise Forbidden("the token is not valid") from error
+    if not asset_id:
+        raise Invalid("assetId or token is required", field="assetId")
+    found = await have.playback.find(str(uid(asset_id, "asset")))
+    if tenant_id and tenant_id.lower() != str(found.tenant_uid):
+        raise NotFound("asset", asset_id)
+    if found.asset.generation is None:
+        raise NotFound("media of asset", asset_id)
+    own = (base, f"http://{request.headers.get('host')}", f"https://{request.headers.get('host')}")
+    refusal = judge(
+        found.policy,
+        ViewerRequest(
+            origin=origin_of(request.headers.get("origin")) or origin_of(request.headers.get("referer")),
+            own_origins=own,
+            address=request.client.host if request.client else None,
+            token_valid=await content_token(have, found, token),
+        ),
+    )
+    if refusal is not None:
+        raise Forbidden(f"playback is refused: {refusal.value}")
+    prefix = "" if found.policy.public else f"/s/{have.playback.admit(found.asset.uid)}"
+    media = f"{base}{prefix}/media/{found.asset.uid}"
+    poster = next((a for a in found.asset.attachments if a.kind == "poster"), None)
+    return compact(
+        {
+            "hls": f"{media}/playlist.m3u8",
+            "dash": f"{media}/manifest.mpd",
+            "title": found.asset.title,
+            "poster": f"{base}/{poster.key}" if poster else None,
+        }
+    )
+
+
+@router.post("/player/v1/acquirecontent/bitmovin/web", operation_id="player_acquire_content")
+async def acquire_content(request: Request, have: ServicesDep, base: BaseDep) -> dict[str, Any]:
+    """Older content acquisition call of the web player; answers as sourceconfig."""
+    body: Any = await request.json() if await request.body() else {}
+    fields = {str(k).lower(): v for k, v in body.items()} if isinstance(body, dict) else {}
+    return await source_config(
+        request, have, base, fields.get("token"), fields.get("assetid"), fields.get("tenantid")
+    )
+
+
+@router.get("/v1/embed/bitmovin", operation_id="embed_player")
+async def embed(
+    have: ServicesDep,
+    base: BaseDep,
+    asset_id: Annotated[str, Query(alias="assetId")],
+    token: str | None = None,
+    muted: Annotated[bool | None, Query(alias="Muted")] = None,
+    autoplay: Annotated[bool | None, Query(alias="Autoplay")] = None,
+    time_shift: Annotated[bool | None, Query(alias="TimeShift")] = None,
+    analytics: Annotated[bool | None, Query(alias="Analytics")] = None,
+) -> Response:
+    """Ready-made player page for an iframe or QR code: the engine's own, with the same options."""
+    found = await have.playback.find(str(uid(asset_id, "asset")))
+    options = {"muted": muted, "autoplay": autoplay, "analytics": analytics}
+    query = {k: str(int(v)) for k, v in options.items() if v is not None}
+    if token:
+        query["token"] = token
+    player = have.player_origin or base
+    return RedirectResponse(f"{player}/embed/{found.code}" + (f"?{urlencode(query)}" if query else ""), 302)

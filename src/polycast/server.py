@@ -1,0 +1,139 @@
+"""The HTTP application of one server process: delivery first, then health, dialects and the console."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from polycast import settings as configuration
+from polycast.bootstrap import Platform, build_platform
+from polycast.delivery.app import media_app, routes
+from polycast.dialects.gotipath.app import create_gotipath
+from polycast.dialects.unbuilt import unbuilt
+from polycast.dialects.videokit.app import create_videokit
+from polycast.domain.errors import PolycastError
+from polycast.proxies import TrustedProxies
+from polycast.services.registry import Services
+from polycast.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MOUNTS = {
+    "videokit": "/videokit",
+    "gotipath": "/gotipath/v1",
+    "gjirafa": "/gjirafa",
+    "fivecentscdn": "/fivecentscdn/v2",
+    "streamdo": "/streamdo",
+}
+"""dialect -> path; below it stand the contract's own paths"""
+
+VENDOR_BASE = {
+    "videokit": "",
+    "gotipath": "/v1",
+    "gjirafa": "",
+    "fivecentscdn": "/v2",
+    "streamdo": "",
+}
+"""dialect -> path of its vendor's own base address, for serving by Host"""
+
+FACTORIES: dict[str, Callable[[Services], ASGIApp]] = {
+    "videokit": create_videokit,
+    "gotipath": create_gotipath,
+    "gjirafa": lambda _: unbuilt("Gjirafa VP"),
+    "fivecentscdn": lambda _: unbuilt("5centsCDN Livestreams"),
+    "streamdo": lambda _: unbuilt("stream.do"),
+}
+
+
+def create_app() -> ASGIApp:
+    """The application with settings from the environment: what Granian is told to load (a factory)."""
+    settings = configuration.load()
+    return build_app(settings, build_platform(settings, settings.database_url))
+
+
+def build_app(settings: Settings, platform: Platform) -> ASGIApp:
+    """The application; media requests pass no framework on their way."""
+    services = platform.services
+    media = media_app(services)
+    dialects = {name: make(services) for name, make in FACTORIES.items()}
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await platform.close()
+
+    table: list[BaseRoute] = [
+        Route("/healthz", _healthy),
+        Route("/readyz", _Ready(services)),
+        Route("/metrics", _metrics),
+        Route("/", _front),
+        *routes(services, media),
+        *(Mount(MOUNTS[name], app) for name, app in dialects.items()),
+    ]
+    framework = Starlette(routes=table, lifespan=lifespan)
+    by_host = {host: (dialects[name], VENDOR_BASE[name]) for host, name in settings.hosts.items()}
+    return TrustedProxies(_Front(framework, media, by_host), settings.trusted_proxies)
+
+
+class _Front:
+    """Media by prefix, dialects by Host, everything else by the framework."""
+
+    def __init__(self, framework: ASGIApp, media: ASGIApp, by_host: dict[str, tuple[ASGIApp, str]]) -> None:
+        self._framework = framework
+        self._media = media
+        self._by_host = by_host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["path"].startswith(("/media/", "/s/")):
+                await self._media(scope, receive, send)
+                return
+            if self._by_host:
+                host = next((v for k, v in scope["headers"] if k == b"host"), b"").decode("latin-1")
+                found = self._by_host.get(host.rpartition(":")[0] or host) or self._by_host.get(host)
+                if found is not None and not scope["path"].startswith(
+                    ("/upload/", "/play/", "/embed/", "/player/")
+                ):
+                    app, base = found
+                    path = scope["path"].removeprefix(base) if base else scope["path"]
+                    await app({**scope, "path": path, "root_path": ""}, receive, send)
+                    return
+        await self._framework(scope, receive, send)
+
+
+async def _healthy(request: Request) -> Response:
+    """GET /healthz: the process answers."""
+    return PlainTextResponse("ok\n")
+
+
+class _Ready:
+    """GET /readyz: the database answers too."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._services.db.ping()
+            response: Response = PlainTextResponse("ready\n")
+        except PolycastError as error:
+            response = JSONResponse({"error": error.message}, 503)
+        await response(scope, receive, send)
+
+
+async def _metrics(request: Request) -> Response:
+    """GET /metrics: Prometheus text."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _front(request: Request) -> Response:
+    """GET /: the console is not there yet; say where the interfaces are."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/videokit/docs")
+    return JSONResponse({"apis": MOUNTS})
