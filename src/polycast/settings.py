@@ -259,7 +259,7 @@ class Settings(BaseSettings):
 
     @property
     def work_folder(self) -> Path:
-        """Scratch space of running jobs; emptied at start."""
+        """Scratch space of running jobs; what is older than a day goes at start."""
         return self.data / "work"
 
     @property

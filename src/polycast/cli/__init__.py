@@ -1,0 +1,1 @@
+"""Commands: `polycast --help`. Each imports what it needs when it runs, so that `--help` and `up` start fast."""

@@ -1,0 +1,139 @@
+"""`polycast keys` and `polycast tenants`: worked on directly, whether the server runs or not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from polycast.cli.installation import platform
+from polycast.cli.options import DataOption, settings_for
+from polycast.domain.access import Caller, OrganizationCaller, Role
+from polycast.domain.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from polycast.services.registry import Services
+    from polycast.services.tenants import Tenant
+
+keys = typer.Typer(no_args_is_help=True)
+tenants = typer.Typer(no_args_is_help=True)
+
+TenantOption = Annotated[str, typer.Option("--tenant", help="Its slug or id; the first one by default.")]
+_ACTOR = "system:cli"
+
+
+def _with_services(data: "Path | None", work: "Callable[[Services], Awaitable[None]]") -> None:
+    async def run() -> None:
+        async with platform(settings_for(data)) as wired:
+            from polycast.bootstrap import first_start
+
+            await first_start(wired.services)
+            await work(wired.services)
+
+    asyncio.run(run())
+
+
+async def _owner(services: "Services") -> OrganizationCaller:
+    owner = await services.tenants.default_organization()
+    if owner is None:
+        raise NotFound("organization")
+    return owner
+
+
+async def _tenant(services: "Services", name: str) -> "Tenant":
+    found = await services.tenants.list(await _owner(services))
+    for tenant in found:
+        if not name or name.lower() in (tenant.ref.slug, str(tenant.uid)):
+            return tenant
+    raise NotFound("tenant", name)
+
+
+async def _caller(services: "Services", name: str) -> Caller:
+    from polycast.services.tenants import as_system
+
+    return as_system((await _tenant(services, name)).ref, _ACTOR)
+
+
+@keys.command("list")
+def list_keys(tenant: TenantOption = "", data: DataOption = None) -> None:
+    """Show a tenant's keys, without their secrets."""
+    from polycast.domain.paging import PageRequest
+
+    async def work(services: "Services") -> None:
+        page = await services.keys.list(await _caller(services, tenant), PageRequest(limit=1000))
+        for key in page.items:
+            typer.echo(f"{key.uid}  {key.role.value:<7} {key.created_at:%Y-%m-%d}  {key.name}")
+        if not page.items:
+            typer.echo("no keys of this tenant (keys of the whole installation are not listed)", err=True)
+
+    _with_services(data, work)
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What it is for.")] = "cli",
+    role: Annotated[str, typer.Option(help="owner (all tenants), admin, editor or viewer.")] = "owner",
+    tenant: TenantOption = "",
+    data: DataOption = None,
+) -> None:
+    """Make a key and print it: the one line of output, shown this once."""
+    try:
+        wanted = Role(role.lower())
+    except ValueError:
+        raise Invalid(f"{role} is no role: owner, admin, editor or viewer", field="role") from None
+
+    async def work(services: "Services") -> None:
+        caller = await _caller(services, tenant)
+        if wanted is Role.OWNER:
+            made = await services.keys.create_for_organization(caller, name)
+        else:
+            made = await services.keys.create(caller, name, wanted)
+        typer.echo(made.secret)
+
+    _with_services(data, work)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[UUID, typer.Argument(help="Its id, as `keys list` shows it.")],
+    tenant: TenantOption = "",
+    data: DataOption = None,
+) -> None:
+    """Refuse a key from now on."""
+
+    async def work(services: "Services") -> None:
+        await services.keys.revoke(await _caller(services, tenant), key)
+        typer.echo(f"{key} is revoked")
+
+    _with_services(data, work)
+
+
+@tenants.command("list")
+def list_tenants(data: DataOption = None) -> None:
+    """Show all tenants."""
+
+    async def work(services: "Services") -> None:
+        for tenant in await services.tenants.list(await _owner(services)):
+            typer.echo(f"{tenant.uid}  {tenant.ref.status:<8} {tenant.ref.slug:<24} {tenant.name}")
+
+    _with_services(data, work)
+
+
+@tenants.command("create")
+def create_tenant(
+    name: Annotated[str, typer.Argument(help="Shown name.")],
+    slug: Annotated[str, typer.Option(help="Name in addresses; made from the shown one by default.")] = "",
+    quota_bytes: Annotated[int, typer.Option(help="Storage limit in bytes; 0: none.", min=0)] = 0,
+    data: DataOption = None,
+) -> None:
+    """Make a tenant and print its id."""
+
+    async def work(services: "Services") -> None:
+        owner = await _owner(services)
+        made = await services.tenants.create(owner, name, slug=slug or None, quota_bytes=quota_bytes or None)
+        typer.echo(str(made.uid))
+
+    _with_services(data, work)

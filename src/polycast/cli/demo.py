@@ -1,0 +1,143 @@
+"""`make demo`: a whole Polycast in one folder, one video in it, everything shown.
+
+python -m polycast.cli.demo [VIDEO]     data in ./.polycast, or POLYCAST_DATA
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import httpx
+import imageio_ffmpeg
+from rich.console import Console
+
+from polycast.cli.announce import keep_key
+from polycast.cli.installation import platform
+from polycast.cli.options import settings_for
+from polycast.cli.publish import publish
+from polycast.cli.up import Ready, up
+from polycast.domain.errors import PolycastError
+from polycast.proc.child import run_child
+from polycast.proc.spec import ChildSpec
+from polycast.settings import Settings, load
+
+PRODUCTS = {
+    "videokit": "Cloud Video Kit",
+    "gotipath": "Gotipath Stream",
+    "gjirafa": "Gjirafa VP",
+    "fivecentscdn": "5centsCDN",
+    "streamdo": "stream.do",
+}
+KEY_FILE = "admin.key"
+CLIP = "demo.mp4"
+_CLIP_S = 20
+
+
+async def demo(settings: Settings, video: str | None) -> None:
+    """Start, publish, show, and serve until Ctrl-C. A second start keeps data and key."""
+    console = Console()
+    data = settings.data
+    data.mkdir(parents=True, exist_ok=True)
+    console.print(f"Polycast demo, data in {data}", highlight=False)
+    with (data / "demo.log").open("w", buffering=1) as log:
+
+        async def show(ready: Ready) -> None:
+            key = await _key(data / KEY_FILE, ready)
+            console.print(f"ready after {ready.seconds:.1f} s: {ready.url}", highlight=False)
+            await publish(video or str(await _clip(data)), ready.url, key, console=console)
+            await _show_apis(console, ready.url)
+            console.print(f"admin key (X-Api-Key)  {key}", highlight=False, soft_wrap=True)
+            console.print(f"Log in {data / 'demo.log'}. Serving until Ctrl-C.", highlight=False)
+
+        await up(settings, on_ready=show, on_line=_writer(log))
+    console.print("stopped")
+
+
+def _writer(log: TextIO):  # type: ignore[no-untyped-def]
+    return lambda name, line: log.write(f"{name:<8}| {line}\n")
+
+
+async def _key(path: Path, ready: Ready) -> str:
+    """The demo's admin key: of this first start, or kept from an earlier one."""
+    if ready.key:
+        keep_key(path, ready.key)
+        return ready.key
+    if path.is_file():  # noqa: ASYNC240 - one call
+        return path.read_text().strip()  # noqa: ASYNC240 - one line
+    # the first start was cut short between making the key and keeping it
+    async with platform(ready.settings) as wired:
+        from polycast.services.tenants import as_system
+
+        owner = await wired.services.tenants.default_organization()
+        assert owner is not None
+        [tenant, *_] = await wired.services.tenants.list(owner)
+        made = await wired.services.keys.create_for_organization(as_system(tenant.ref, "system:demo"), "Demo")
+    assert made.secret is not None
+    keep_key(path, made.secret)
+    return made.secret
+
+
+async def _clip(data: Path) -> Path:
+    """A short film of our own making: moving picture, running numbers, a tone."""
+    path = data / CLIP
+    if path.exists():
+        return path
+    fresh = path.with_suffix(".new.mp4")
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    video = f"testsrc2=size=1280x720:rate=30:duration={_CLIP_S}"
+    # a rising tone: a seek can be heard
+    audio = f"aevalsrc='0.2*sin(2*PI*(220+20*t)*t)':duration={_CLIP_S}:sample_rate=48000"
+    await run_child(
+        ChildSpec(
+            [
+                ffmpeg, "-v", "error", "-y",
+                "-f", "lavfi", "-i", video,
+                "-f", "lavfi", "-i", audio,
+                # quick to make: nobody judges this encode
+                "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-pix_fmt", "yuv420p",
+                # closed groups of two seconds: plays at once as it is
+                "-g", "60", "-keyint_min", "60", "-sc_threshold", "0",
+                "-c:a", "aac", "-b:a", "128k", "-ac", "2",
+                # readable before it is whole
+                "-movflags", "+faststart",
+                str(fresh),
+            ],
+            cwd=data,
+        )
+    )  # fmt: skip
+    fresh.rename(path)
+    return path
+
+
+async def _show_apis(console: Console, url: str) -> None:
+    """The five APIs; one that is not there says so itself."""
+    async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+        mounts = (await client.get("/")).json()["apis"]
+        for dialect, mount in mounts.items():
+            answer = await client.get(f"{mount}/openapi.json")
+            there = "" if answer.status_code == 200 else "  (not in this version)"
+            docs = f"  docs: {url}{mount}/docs" if answer.status_code == 200 else ""
+            name = PRODUCTS.get(dialect, dialect)
+            console.print(f"API  {name:<16} {url}{mount}{docs}{there}", highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Run by the Makefile."""
+    settings = settings_for(None if _given() else Path(".polycast"), http_port=0, http_host="127.0.0.1")
+    try:
+        asyncio.run(demo(settings, sys.argv[1] if len(sys.argv) > 1 else None))
+    except PolycastError as error:
+        print(f"polycast: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _given() -> bool:
+    return "data" in load().model_fields_set
+
+
+if __name__ == "__main__":
+    sys.exit(main())

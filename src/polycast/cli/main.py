@@ -1,0 +1,154 @@
+"""The `polycast` command."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polycast.cli import accounts, maintenance
+from polycast.cli.options import DataOption, HostOption, PortOption, settings_for
+from polycast.domain.errors import NotSupported, PolycastError
+from polycast.settings import PREFIX
+
+app = typer.Typer(
+    name="polycast",
+    help="Polycast, a self-hosted video platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.command()
+def up(
+    data: DataOption = None,
+    port: PortOption = None,
+    host: HostOption = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Write the admin key of a first start to this file (0600) instead.")
+    ] = None,
+) -> None:
+    """Run everything on this machine: database, HTTP server, workers. Stop with Ctrl-C."""
+    from polycast.cli.announce import announcer, print_line
+    from polycast.cli.up import up as run_up
+
+    settings = settings_for(data, http_port=port, http_host=host)
+    asyncio.run(run_up(settings, on_ready=announcer(key_file), on_line=print_line))
+
+
+@app.command()
+def api(data: DataOption = None, port: PortOption = None, host: HostOption = None) -> None:
+    """Run only the HTTP server: the APIs, the console, players and delivery."""
+    from polycast.cli.installation import database
+    from polycast.cli.serving import serve
+
+    settings = settings_for(data, http_port=port, http_host=host)
+
+    async def serve_beside_database() -> None:
+        async with database(settings) as url:
+            os.environ[f"{PREFIX}DATABASE_URL"] = url
+            os.environ[f"{PREFIX}HTTP_PORT"] = str(settings.http_port)
+            # Granian handles signals, for which it needs this, the main thread; nothing else runs here
+            serve(settings)
+
+    asyncio.run(serve_beside_database())
+
+
+@app.command()
+def worker(
+    data: DataOption = None,
+    queues: Annotated[str, typer.Option(help="Queues to work on, by commas.")] = "encode,package,upkeep",
+) -> None:
+    """Run only a job worker. May run many times, on many machines."""
+    from polycast.cli.installation import database
+    from polycast.cli.logs import configure
+    from polycast.cli.working import QUEUES, work
+
+    chosen = [name.strip() for name in queues.split(",") if name.strip()]
+    if unknown := sorted(set(chosen) - set(QUEUES)):
+        raise typer.BadParameter(f"{unknown[0]}: not one of {', '.join(QUEUES)}", param_hint="--queues")
+    settings = settings_for(data)
+    configure(settings.log_level, settings.log_format)
+
+    async def work_beside_database() -> None:
+        async with database(settings) as url:
+            await work(settings, url, chosen)
+
+    asyncio.run(work_beside_database())
+
+
+@app.command()
+def live() -> None:
+    """Run only a live node (not in this version)."""
+    raise NotSupported("live streaming is not in this version: there is nothing to run yet")
+
+
+@app.command()
+def publish(
+    source: Annotated[str, typer.Argument(help="A video file, or an http(s) address to fetch it from.")],
+    url: Annotated[str, typer.Option(help="Address of the running server.", envvar="POLYCAST_URL")] = "",
+    key: Annotated[str, typer.Option(help="API key.", envvar="POLYCAST_KEY")] = "",
+    title: Annotated[str, typer.Option(help="Title; the file's name by default.")] = "",
+    preset: Annotated[str, typer.Option(help="What to make of it.")] = "dash_hls_1080p",
+    data: DataOption = None,
+) -> None:
+    """Upload a video to a running server and show where it plays."""
+    from polycast.cli.publish import publish as run_publish
+
+    settings = settings_for(data)
+    url = url or f"http://localhost:{settings.http_port}"
+    if not key and (kept := settings.data / "admin.key").is_file():
+        key = kept.read_text().strip()
+    if not key:
+        raise typer.BadParameter("an API key is needed: --key or POLYCAST_KEY", param_hint="--key")
+    asyncio.run(run_publish(source, url, key, title=title, preset=preset))
+
+
+@app.command()
+def doctor(data: DataOption = None) -> None:
+    """Check everything Polycast needs here, and say how to mend what is missing."""
+    from polycast.cli.doctor import report
+
+    raise typer.Exit(asyncio.run(report(settings_for(data))))
+
+
+@app.command()
+def openapi(
+    dialect: Annotated[str, typer.Argument(help="videokit, gotipath, gjirafa, fivecentscdn or streamdo.")],
+) -> None:
+    """Print the OpenAPI document of one of the APIs."""
+    from polycast.cli.openapi import document
+
+    sys.stdout.write(document(dialect, settings_for()))
+
+
+app.add_typer(accounts.keys, name="keys", help="API keys: list, create, revoke.")
+app.add_typer(accounts.tenants, name="tenants", help="Tenants: list, create.")
+app.command()(maintenance.backup)
+app.command()(maintenance.restore)
+app.command()(maintenance.upgrade)
+
+
+def run() -> None:
+    """The entry point: errors of the domain are one line and exit code 1 (78 where a setting is wrong)."""
+    from pydantic import ValidationError
+
+    from polycast.cli.ports import PortTaken
+
+    try:
+        app()
+    except PolycastError as error:
+        typer.echo(f"polycast: {error.message}", err=True)
+        sys.exit(78 if isinstance(error, PortTaken) else 1)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "".join(f"{PREFIX}{part}".upper() for part in problem["loc"][:1])
+            typer.echo(
+                f"polycast: {name or 'settings'}: {problem['msg'].removeprefix('Value error, ')}", err=True
+            )
+        sys.exit(78)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,82 @@
+"""The HTTP server process: `python -m polycast.cli.serving`, settings from the environment."""
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from polycast import settings as configuration
+from polycast.cli.logs import configure
+from polycast.cli.ports import check_free
+from polycast.domain.errors import PolycastError
+from polycast.proc.launcher import die_with_parent
+from polycast.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+EX_CONFIG = 78
+"""sysexits.h: a restart will not help"""
+_STOP_S = 5
+
+
+def create_app() -> "ASGIApp":
+    """The application of one server process, made by Granian in the process it starts for it."""
+    # Granian's workers outlive a killed Granian, and would keep the port
+    die_with_parent(None, os.getppid())
+    settings = configuration.load()
+    configure(settings.log_level, settings.log_format)
+    from polycast.server import create_app as wired
+
+    return wired()
+
+
+def serve(settings: Settings) -> None:
+    """Serve HTTP until SIGTERM or SIGINT. The environment must hold POLYCAST_DATABASE_URL.
+
+    Raises:
+        PortTaken, Conflict: the port cannot be had.
+    """
+    check_free(settings.http_host, settings.http_port)
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.log import LogLevels
+
+    tls = settings.tls_certificate is not None
+    Granian(
+        "polycast.cli.serving:create_app",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.http_host,
+        port=settings.http_port,
+        workers=settings.api_workers,
+        # HTTP/2 by ALPN where there is TLS; without, browsers speak only HTTP/1
+        http=HTTPModes.auto if tls else HTTPModes.http1,
+        ssl_cert=settings.tls_certificate,
+        ssl_key=settings.tls_key,
+        loop=Loops.uvloop,
+        websockets=False,
+        backlog=2048,
+        # requests in progress per worker; the rest waits in the backlog
+        backpressure=1024,
+        respawn_failed_workers=True,
+        # a player that reads slowly must not hold up the stop
+        workers_kill_timeout=_STOP_S,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def main() -> int:
+    """Run by `polycast up` for each server it keeps up."""
+    # Granian installs its own handlers; until then an early stop must not leave a traceback
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        serve(configuration.load())
+    except PolycastError as error:
+        print(error.message, file=sys.stderr)
+        return EX_CONFIG
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""`polycast up`: the whole installation on one machine, under one supervisor."""
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from polycast.cli.installation import alone, database, make_folder
+from polycast.cli.ports import check_free, free_port
+from polycast.cli.readiness import is_ready
+from polycast.proc.spec import ChildSpec, Limits
+from polycast.proc.supervisor import ServiceSpec, Supervisor
+from polycast.settings import PREFIX, Settings
+
+_STALE_SCRATCH_S = 86_400
+# the roles hold many sockets, and their children have limits of their own
+_UNLIMITED = Limits(memory_bytes=None, processes=None, open_files=65_536)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What `up` can say once it serves.
+
+    Attributes:
+        url: for a browser on this machine.
+        key: the admin key, only when this start made it.
+        seconds: since `up` began.
+    """
+
+    url: str
+    key: str | None
+    seconds: float
+    settings: Settings
+
+
+OnReady = Callable[[Ready], Awaitable[None]]
+OnLine = Callable[[str, str], None]
+
+
+async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
+    """Run everything until SIGINT or SIGTERM; returns when all is stopped.
+
+    Args:
+        settings: port 0 takes a free one.
+        on_ready: awaited in the background once the server answers; what it raises ends everything.
+        on_line: (process, line) of each line the processes write.
+
+    Raises:
+        PortTaken: the HTTP port is taken.
+        Conflict: another `up` runs on the data folder, or the database is of another release.
+        ChildFailed: a process ended in a way a restart cannot mend.
+    """
+    begun = time.monotonic()
+    make_folder(settings.data)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(alone(settings.data))
+        port = settings.http_port or free_port(settings.http_host)
+        settings = settings.model_copy(update={"http_port": port})
+        check_free(settings.http_host, port)
+        _clear_scratch(settings.work_folder)
+        _ = settings.secret  # made now, before several processes want it
+        url = await stack.enter_async_context(database(settings))
+        key = await _first_start(settings, url)
+        supervisor = Supervisor(_services(settings, url), on_output=on_line)
+        await _supervise(supervisor, settings, on_ready, partial(_ready, settings, key, begun))
+
+
+async def _supervise(
+    supervisor: Supervisor, settings: Settings, on_ready: OnReady, made: Callable[[], Ready]
+) -> None:
+    async def announce() -> None:
+        port, tls = settings.http_port, settings.tls_certificate is not None
+        while not await is_ready(settings.http_host, port, tls=tls):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+        await on_ready(made())
+
+    announcing = asyncio.create_task(announce())
+    announcing.add_done_callback(
+        # an announcement that failed leaves nobody who knows: stop
+        lambda task: supervisor.stop() if not task.cancelled() and task.exception() else None
+    )
+    try:
+        await supervisor.run(handle_signals=True)
+    finally:
+        announcing.cancel()
+        results = await asyncio.gather(announcing, return_exceptions=True)
+    if isinstance(results[0], Exception):
+        raise results[0]
+
+
+def _ready(settings: Settings, key: str | None, begun: float) -> Ready:
+    scheme = "https" if settings.tls_certificate else "http"
+    host = "localhost" if settings.http_host in ("0.0.0.0", "::", "127.0.0.1") else settings.http_host  # noqa: S104
+    return Ready(f"{scheme}://{host}:{settings.http_port}", key, time.monotonic() - begun, settings)
+
+
+def _services(settings: Settings, url: str) -> list[ServiceSpec]:
+    """The roles; encoding has a process of its own, packaging and upkeep share one."""
+    environment = dict(os.environ) | {
+        f"{PREFIX}DATA": str(settings.data),
+        f"{PREFIX}DATABASE_URL": url,
+        f"{PREFIX}HTTP_HOST": settings.http_host,
+        f"{PREFIX}HTTP_PORT": str(settings.http_port),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def role(name: str, module: str, *args: str, ready: bool = False) -> ServiceSpec:
+        child = ChildSpec(
+            [sys.executable, "-m", f"polycast.cli.{module}", *args],
+            cwd=Path("/"),
+            env=environment,
+            limits=_UNLIMITED,
+        )
+        probe = partial(
+            is_ready, settings.http_host, settings.http_port, tls=settings.tls_certificate is not None
+        )
+        return ServiceSpec(
+            name, child, ready=probe if ready else None, stop_within_s=settings.stop_grace_s + 7
+        )
+
+    return [
+        role("package", "working", "package", "upkeep"),
+        role("encode", "working", "encode"),
+        role("api", "serving", ready=True),
+    ]
+
+
+async def _first_start(settings: Settings, url: str) -> str | None:
+    """Make tenant and admin key when the installation is empty; the key is returned that once.
+
+    Looks before it loads: all starts but the first need nothing of the services here.
+    """
+    import psycopg
+
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute(
+            "SELECT EXISTS (SELECT FROM tenants) AND EXISTS (SELECT FROM api_keys)"
+        )
+        row = await cursor.fetchone()
+    if row is not None and row[0]:
+        return None
+    from polycast.bootstrap import build_platform, first_start, running
+
+    async with running(build_platform(settings, url)) as platform:
+        made = await first_start(platform.services)
+    return made.key.secret if made.key else None
+
+
+def _clear_scratch(folder: Path) -> None:
+    """Remove what killed jobs left, but nothing young: a worker may run beside us on the same folder."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if time.time() - path.stat().st_mtime > _STALE_SCRATCH_S:
+            shutil.rmtree(path, ignore_errors=True)
