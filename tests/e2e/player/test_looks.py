@@ -34,7 +34,7 @@ def _themed(**theme: Any) -> PlayerConfig:
     return replace(cases.video(), heatmap=(1, 5, 3, 2), theme=Theme(**theme))
 
 
-def test_every_flag_is_covered() -> None:
+async def test_every_flag_is_covered() -> None:
     assert {field.name for field in fields(Controls)} - set(SHOWN) == {"big_play", "double_tap", "airplay"}
 
 

@@ -1,6 +1,5 @@
 """The player plays: both formats, seeking, ending, growing streams, better generations, failures, beacons."""
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from polycast.delivery.pages import Sources, Start
 from tests.e2e.player import cases
 from tests.e2e.player.site import Site
 from tests.e2e.player.watching import now, start, until
+from tests.support import waiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -115,10 +115,7 @@ async def test_starts_by_itself_when_processing_is_done(page: Page, site: Site) 
 async def test_polling_uses_the_tag(page: Page, site: Site) -> None:
     site.configs["v"] = replace(cases.video(), status="processing", progress=None, sources=Sources())
     await page.goto(f"{site.url}/play/v")
-    end = time.monotonic() + 15
-    while site.not_modified == 0 and time.monotonic() < end:
-        await asyncio.sleep(0.1)
-    assert site.not_modified > 0
+    await waiting.until(lambda: site.not_modified > 0, timeout_s=15, what="an answer 304")
 
 
 async def test_better_generation_takes_over_at_a_pause(page: Page, site: Site) -> None:
@@ -169,18 +166,17 @@ async def test_beacons_tell_the_session(page: Page, site: Site) -> None:
     await until(page, "!polycast.video.seeking")
     impression = await page.evaluate("polycast.impression")
     await page.goto("about:blank")
-    end = time.monotonic() + 10
-    while (
-        not any(s["state"] == "seek" for b in site.beacons for s in b["samples"]) and time.monotonic() < end
-    ):
-        await asyncio.sleep(0.05)
+    await waiting.until(
+        lambda: any(sample["state"] == "seek" for batch in site.beacons for sample in batch["samples"]),
+        what="the beacon sent on leaving",
+    )
     assert {batch["impression"] for batch in site.beacons} == {impression}
     samples = sorted(
         (s for batch in site.beacons for s in batch["samples"]), key=lambda s: int(s["sequence"])
     )
     assert [sample["sequence"] for sample in samples] == list(range(len(samples)))
     assert {"ready", "startup", "playing", "pause", "seek"} <= {sample["state"] for sample in samples}
-    first_frame = next((sample for sample in samples if "startup_ms" in sample), {})
+    first_frame: dict[str, float] = next((sample for sample in samples if "startup_ms" in sample), {})
     assert 0 < first_frame.get("startup_ms", 0) < 15_000, [(s["state"], s["duration_ms"]) for s in samples]
     assert sum(sample["played_ms"] for sample in samples) > 500
     playing = next(sample for sample in samples if sample["state"] == "playing")

@@ -4,24 +4,20 @@ The pages forbid `eval`, which Playwright's own `wait_for_function` needs; expre
 outside instead, again and again until they hold.
 """
 
-import asyncio
-import time
 from typing import Any
 
 from playwright.async_api import Page
 
+from tests.support import waiting
+
 
 async def until(page: Page, expression: str, *, deadline_s: float = 15.0) -> Any:
     """Wait until an expression is truthy in the page and return it."""
-    end = time.monotonic() + deadline_s
-    while True:
-        value = await page.evaluate(expression)
-        if value:
-            return value
-        if time.monotonic() > end:
-            state = await page.evaluate("document.getElementById('polycast-player')?.className")
-            raise AssertionError(f"never became true: {expression} (player: {state})")
-        await asyncio.sleep(0.05)
+    try:
+        return await waiting.until(lambda: page.evaluate(expression), timeout_s=deadline_s, what=expression)
+    except AssertionError as never:
+        state = await page.evaluate("document.getElementById('polycast-player')?.dataset.phase")
+        raise AssertionError(f"{never} (player: {state})") from never
 
 
 async def start(page: Page, url: str) -> None:
