@@ -1,12 +1,14 @@
 """What every ffmpeg command begins with, and which demuxers it can reach."""
 
+import importlib.util
 from pathlib import Path
 
 import av
 import pytest
 
+from polycast.media import children
 from polycast.media.toolkit_allowlist import DEMUXERS, still_demuxer
-from polycast.media.toolkit_runner import input_args
+from polycast.media.toolkit_runner import Tools, input_args
 
 OPENS_OTHER_FILES = {
     "hls", "dash", "concat", "image2", "image2pipe", "sdp", "rtsp", "rtp", "lavfi", "vapoursynth", "imf", "webm_dash_manifest", "tedcaptions",
@@ -51,3 +53,10 @@ def test_a_still_names_its_demuxer() -> None:
 )
 def test_stills_are_known_by_content(head: bytes, name: str | None) -> None:
     assert still_demuxer(head) == name
+
+
+async def test_warming_up_compiles_the_children_without_loading_them(tmp_path: Path) -> None:
+    cached = Path(importlib.util.cache_from_source(str(Path(children.__file__).with_name("package_cuts.py"))))
+    cached.unlink(missing_ok=True)
+    await Tools(ffmpeg="ffmpeg", work_root=tmp_path).warm_up()
+    assert cached.exists()

@@ -86,7 +86,7 @@ def package(
 def _track(stream: Any, want: dict[str, Any], out: Path) -> Track:
     video = want["kind"] == "video"
     codec = stream.codec_context.name
-    if codec not in ({"h264"} if video else {"aac", "aac_latm"}):
+    if codec not in ({"h264"} if video else {"aac"}):
         raise NotPackageable("the codec is not H.264 with AAC")
     track = Track(
         id=want["id"],
