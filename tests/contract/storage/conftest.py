@@ -26,8 +26,9 @@ sys.stdin.read()  # ends with the test run
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def s3_endpoint() -> Iterator[str]:
+    """Started before the first test of this folder, so that no single test seems to leave it behind."""
     process = subprocess.Popen(
         [sys.executable, "-c", _SERVER],
         stdin=subprocess.PIPE,
