@@ -6,6 +6,7 @@
 `server`        a whole Polycast in its own processes, one per xdist worker; see `tests.support.server`
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from polycast.db.engine import Database
 from tests.support.postgres import RunPostgres
+from tests.support.server import PolycastServer
 
 settings.register_profile(
     "polycast",
@@ -31,6 +33,7 @@ settings.register_profile(
 settings.load_profile("polycast")
 
 _RUN = "POLYCAST_TEST_RUN"
+_SUMMARY = "POLYCAST_TEST_SUMMARY"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,6 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and (folder := os.environ.pop(_RUN, None)):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Counts for scripts/run_tests.py, which adds up its parts."""
+    if path := os.environ.get(_SUMMARY):
+        stats = terminalreporter.stats
+        names = ("passed", "failed", "error", "skipped", "xfailed")
+        Path(path).write_text(json.dumps({name: len(stats.get(name, ())) for name in names}))
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +89,21 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = Database(database_url)
     yield opened
     await opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def server(postgres: RunPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolycastServer]:
+    """A running Polycast with its workers, one per xdist worker.
+
+    Shared: make your own tenant (`await server.tenant("name")`), and do not stop or kill it. A test that
+    must do so starts a `PolycastServer` of its own.
+    """
+    url = postgres.create()
+    running = PolycastServer(tmp_path_factory.mktemp("polycast"), url)
+    running.start()
+    yield running
+    running.stop()
+    postgres.drop(url)
 
 
 @pytest.fixture(autouse=True)

@@ -152,3 +152,7 @@ def run() -> None:
         sys.exit(78)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

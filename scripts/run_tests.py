@@ -1,0 +1,83 @@
+"""Run the test suite: everything in two processes, then what needs a browser, one after another.
+
+    .venv/bin/python scripts/run_tests.py [--fast] [pytest arguments]
+
+The last line is the sum of all parts: `N passed, N failed, N skipped in N s`.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SUMMARY = "POLYCAST_TEST_SUMMARY"
+PARALLEL = ["-n", "2", "--dist", "worksteal"]
+
+
+def main() -> int:
+    began = time.monotonic()
+    fast = "--fast" in sys.argv[1:]
+    extra = [word for word in sys.argv[1:] if word != "--fast"]
+    if fast:
+        parts = [[*PARALLEL, "-m", "not slow and not browser"]]
+    else:
+        _have_browser()
+        if subprocess.run([sys.executable, "scripts/build_web.py"], cwd=ROOT, check=False).returncode:
+            return 1
+        parts = [[*PARALLEL, "-m", "not browser"], ["-n", "0", "-m", "browser"]]
+    total: Counter[str] = Counter()
+    code = 0
+    for part in parts:
+        counts, result = _pytest([*part, *extra])
+        total.update(counts)
+        # 5: this part has no tests, which is no failure
+        code = code or (result if result != 5 else 0)
+    print(_line(total, time.monotonic() - began), flush=True)
+    return code
+
+
+def _pytest(arguments: list[str]) -> tuple[dict[str, int], int]:
+    with tempfile.TemporaryDirectory(prefix="polycast-tests-") as folder:
+        summary = Path(folder) / "summary.json"
+        argv = [sys.executable, "-m", "pytest", *arguments]
+        result = subprocess.run(argv, cwd=ROOT, env=os.environ | {SUMMARY: str(summary)}, check=False)
+        counts = json.loads(summary.read_text()) if summary.exists() else {"error": 1}
+        return counts, result.returncode
+
+
+def _have_browser() -> None:
+    """Install Debian's Chromium where that is possible; else say what will be skipped."""
+    if any(map(shutil.which, BROWSERS)):
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Chromium (apt-get) for the browser tests", flush=True)
+        quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        for argv in (["apt-get", "update", "-qq"], install):
+            if subprocess.run(argv, check=False, **quiet).returncode:  # type: ignore[call-overload]
+                break
+    if not any(map(shutil.which, BROWSERS)):
+        print(
+            "No Chromium here: the browser tests will be SKIPPED. To run them: apt-get install chromium (as root).",
+            flush=True,
+        )
+
+
+def _line(total: Counter[str], seconds: float) -> str:
+    shown = [
+        f"{total['passed']} passed",
+        f"{total['failed'] + total['error']} failed",
+        f"{total['skipped']} skipped",
+    ]
+    return f"{', '.join(shown)} in {seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
