@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from polycast.delivery.manifests import Manifests, subtitle_playlist
 from polycast.delivery.objects import IMMUTABLE, Objects, request_headers
-from polycast.domain.assets import Asset, Attachment
+from polycast.domain.assets import Asset
 from polycast.domain.errors import Forbidden, NotFound, PolycastError, Unavailable
 from polycast.domain.ids import parse_uid
 from polycast.domain.policy import AccessPolicy, Refusal, ViewerRequest, judge, origin_of
@@ -193,7 +193,7 @@ class Media:
             return
         found = await self._playback.find(str(asset))
         if name == "storyboard.vtt":
-            text = storyboard_text(found.asset.attachments)
+            text = storyboard_text(found.asset)
         elif name == "chapters.vtt":
             text = chapters_text(found.asset)
         elif len(rest) == 2 and rest[0] == "captions" and rest[1].endswith(".m3u8"):
@@ -265,9 +265,9 @@ _WORDS = {
 }
 
 
-def storyboard_text(attachments: tuple[Attachment, ...]) -> str:
+def storyboard_text(asset: Asset) -> str:
     """The storyboard of an asset as WebVTT. Raises NotFound when it has none."""
-    sheets = [a for a in attachments if a.kind == "storyboard"]
+    sheets = [a for a in asset.attachments if a.kind == "storyboard"]
     if not sheets:
         raise NotFound("storyboard")
     facts = sheets[0].data
@@ -278,7 +278,7 @@ def storyboard_text(attachments: tuple[Attachment, ...]) -> str:
         width=facts["tile_w"],
         height=facts["tile_h"],
         interval_ms=round(facts["interval_s"] * 1000),
-        duration_ms=round(facts["duration_s"] * 1000),
+        duration_ms=asset.duration_ms or round(facts["count"] * facts["interval_s"] * 1000),
     )
     return storyboard_vtt(board, sheet_uri=lambda n: f"storyboard-{n}.jpg")
 

@@ -3,7 +3,7 @@
 import logging
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import Integer, and_, cast, delete, func, or_, select, update
 
 from polycast.db.engine import Database
 from polycast.db.tables import assets, files, garbage, generations, tenants, tracks
@@ -148,7 +148,7 @@ class Upkeep:
                     .join(tenants, tenants.c.num == assets.c.tenant_num)
                     .where(
                         tenants.c.retention_days.is_not(None),
-                        assets.c.created_at < now - func.make_interval(0, 0, 0, tenants.c.retention_days),
+                        assets.c.created_at < now - func.make_interval(0, 0, 0, cast(tenants.c.retention_days, Integer)),
                     )
                     .limit(limit)
                 )

@@ -138,7 +138,8 @@ class Pictures:
                     ):
                         chosen = named[track.track.id]
                         language = chosen.language or track.language
-                        found.append((track.file.path, "embedded", language, chosen.label or track.label))
+                        if track.file.path is not None:
+                            found.append((track.file.path, "embedded", language, chosen.label or track.label))
             except (MediaError, ChildFailed) as error:
                 log.warning("captions of asset %s left out: %s", work.asset_uid, error)
         return [
