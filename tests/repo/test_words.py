@@ -1,0 +1,53 @@
+"""The repository speaks of the product alone, and installs from the public registries alone."""
+
+import json
+import re
+import tomllib
+
+from tests.repo.files import ROOT, shown, tracked
+
+# of the machine it was written on; put together here so that this file passes its own test
+FORBIDDEN = [
+    re.compile(pattern)
+    for pattern in (r"/work" r"/(shared|main|\.library)\b", r"/root" r"/\.", r"/tmp/(run|brief)" r"/")
+]
+REGISTRIES = {"https://pypi.org", "https://files.pythonhosted.org"}
+BINARY = {".png", ".jpg", ".webp", ".mp4", ".m4s", ".woff2", ".ico", ".bin", ".gif", ".avif"}
+
+
+def test_no_paths_of_the_machine_it_was_written_on() -> None:
+    found = []
+    for path in tracked():
+        if path.suffix in BINARY or "corpus" in path.parts:
+            continue
+        text = path.read_text(errors="replace")
+        found += [(shown(path), match[0]) for pattern in FORBIDDEN if (match := pattern.search(text))]
+    assert found == []
+
+
+def test_python_packages_come_from_pypi() -> None:
+    hosts = set(re.findall(r"https?://[^/\"]+", (ROOT / "uv.lock").read_text()))
+    assert hosts <= REGISTRIES
+
+
+def test_front_end_packages_come_from_npm() -> None:
+    lock = json.loads((ROOT / "web" / "package-lock.json").read_text())
+    places = {each["resolved"].split("/-/")[0] for each in lock["packages"].values() if "resolved" in each}
+    assert all(place.startswith("https://registry.npmjs.org/") for place in places)
+
+
+def test_version_and_changelog_agree() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert f"## {version}" in changelog
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    dead = []
+    for page in (path for path in tracked() if path.suffix == ".md"):
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            if re.match(r"[a-z]+:|#", target):
+                continue
+            if not (page.parent / target.partition("#")[0]).exists():
+                dead.append((shown(page), target))
+    assert dead == []
