@@ -148,7 +148,8 @@ class Upkeep:
                     .join(tenants, tenants.c.num == assets.c.tenant_num)
                     .where(
                         tenants.c.retention_days.is_not(None),
-                        assets.c.created_at < now - func.make_interval(0, 0, 0, cast(tenants.c.retention_days, Integer)),
+                        assets.c.created_at
+                        < now - func.make_interval(0, 0, 0, cast(tenants.c.retention_days, Integer)),
                     )
                     .limit(limit)
                 )

@@ -13,7 +13,7 @@ from polycast.db.tables import attachments, chapters
 from polycast.domain.errors import ChildFailed, MediaError
 from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
-from polycast.media.captions import convert_captions, extract_captions
+from polycast.media.captions import convert_captions, extract_all_captions
 from polycast.media.images import frames, poster, preview
 from polycast.media.storyboard import storyboard
 from polycast.media.toolkit import MediaToolkit
@@ -96,7 +96,7 @@ class Pictures:
         folder.mkdir()
         stills = await frames(self._media, path, info, folder, count=FRAMES)
         return [
-            Made("frame", still.path, f"frames/{n:04}.jpg", "image/jpeg", n, data={"at_s": still.time_s})
+            Made("frame", still.path, f"frames/{n:04}.jpg", "image/jpeg", n, data={"at_s": still.at_s})
             for n, still in enumerate(stills, 1)
         ]
 
@@ -133,7 +133,7 @@ class Pictures:
                         found.append((made, "upload", wanted[0].language, wanted[0].label))
                         continue
                     named = {c.track.id: c for c in wanted if c.track is not None}
-                    for track in await extract_captions(
+                    for track in await extract_all_captions(
                         self._media, path, file.probe, target, only=list(named)
                     ):
                         chosen = named[track.track.id]
