@@ -131,6 +131,7 @@ async def test_a_chapter_starts_playback_there(page: Page, site: Site) -> None:
     await page.goto(f"{site.url}/play/v")
     await page.get_by_role("button", name="Lighthouse").click()
     await until(page, "polycast.video.currentTime > 7.2")
+    assert await page.evaluate("polycast.video.played.start(0)") >= 6.9
 
 
 async def test_thumbnail_and_time_on_hover(page: Page, site: Site) -> None:

@@ -51,6 +51,7 @@ async def test_autoplay_at_a_moment(page: Page, site: Site) -> None:
     site.configs["v"] = cases.video()
     await page.goto(f"{site.url}/play/v?autoplay=1&muted=true&t=6s")
     await until(page, "polycast.video.currentTime > 6.2")
+    assert await page.evaluate("polycast.video.played.start(0)") >= 5.9
     assert await page.evaluate("polycast.video.muted")
 
 
