@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import av
-import imageio_ffmpeg  # type: ignore[import-untyped]
+import imageio_ffmpeg
 import pytest
 
 SAMPLES = Path(__file__).parents[1] / "media"

@@ -14,7 +14,11 @@ MAX_TRACKS = 32
 MAX_DURATION_S = 48 * 3600.0
 
 _OURS = frozenset({"start", "sandbox"})
-"""Failures of this machine, not of the file."""
+
+
+def _ours(error: ChildFailed) -> bool:
+    """Whether this machine or installation failed, not the parser of the file."""
+    return error.reason in _OURS or (error.reason == "exit" and error.returncode == 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class Probing(Tools):
         try:
             result = await self._run_python_child("probe", request, read=[path], limits=PROBE_LIMITS)
         except ChildFailed as error:
-            if error.reason in _OURS:
+            if _ours(error):
                 raise
             raise Unreadable("the file is damaged") from error
         return SourceInfo.from_json(result)

@@ -1,5 +1,6 @@
 """What every ffmpeg command begins with, and which demuxers it can reach."""
 
+import asyncio
 import importlib.util
 from pathlib import Path
 
@@ -55,8 +56,8 @@ def test_stills_are_known_by_content(head: bytes, name: str | None) -> None:
     assert still_demuxer(head) == name
 
 
-async def test_warming_up_compiles_the_children_without_loading_them(tmp_path: Path) -> None:
+def test_warming_up_compiles_the_children_without_loading_them(tmp_path: Path) -> None:
     cached = Path(importlib.util.cache_from_source(str(Path(children.__file__).with_name("package_cuts.py"))))
     cached.unlink(missing_ok=True)
-    await Tools(ffmpeg="ffmpeg", work_root=tmp_path).warm_up()
+    asyncio.run(Tools(ffmpeg="ffmpeg", work_root=tmp_path).warm_up())
     assert cached.exists()

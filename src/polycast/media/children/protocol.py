@@ -1,16 +1,21 @@
 """The child's side of the conversation described in `toolkit_runner.Tools._run_python_child`.
 
 A child never prints a traceback for its caller: what it expects it names by the class of the error
-tree, anything else ends the process with code 1 and the traceback on stderr, which the parent logs.
+tree. Anything else ends the process with the traceback on stderr, which the parent logs, and with code
+`STUMBLED` when the source was being read; code 1 means that the child itself could not start.
 """
 
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from polycast.domain.errors import MediaError
+
+STUMBLED = 70
+"""EX_SOFTWARE of sysexits.h: an error nobody foresaw, on this input."""
 
 
 def send(kind: str, value: Any) -> None:
@@ -31,6 +36,10 @@ def main(handle: Callable[[dict[str, Any]], Any]) -> None:
         result = handle(request)
     except MediaError as error:
         send("error", {"class": type(error).__name__, "message": error.message})
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(STUMBLED)
     else:
         send("result", result)
     sys.stderr.flush()
