@@ -37,6 +37,7 @@ from polycast.services.presentation import Presentation
 from polycast.services.probing import Probing
 from polycast.services.pulls import PULL_JOB, Pulls
 from polycast.services.registry import Services
+from polycast.services.scrubber import Scrubber
 from polycast.services.sources import SourceLinks
 from polycast.services.tenants import Tenant, Tenants, as_system
 from polycast.services.tus import Tus
@@ -52,7 +53,7 @@ from polycast.storage.interface import ObjectStore
 log = logging.getLogger(__name__)
 
 ENCODE_QUEUE, PACKAGE_QUEUE, UPKEEP_QUEUE = "encode", "package", "upkeep"
-UPKEEP_JOB, VIEWS_JOB = "upkeep", "views"
+UPKEEP_JOB, VIEWS_JOB, SCRUB_JOB = "upkeep", "views", "scrub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,11 @@ def _register_jobs(
     async def run_upkeep(args: Args) -> None:
         await services.upkeep.run()
 
+    scrubber = Scrubber(db, services.store, jobs, services.tenants)
+
+    async def run_scrubber(args: Args) -> None:
+        await scrubber.run()
+
     async def run_views(args: Args) -> None:
         await services.views.fold()
 
@@ -231,6 +237,7 @@ def _register_jobs(
     jobs.register(MP4_JOB, run_fallback, queue=PACKAGE_QUEUE, retry=retry, priority=-5)
     jobs.register(PULL_JOB, run_pull, queue=UPKEEP_QUEUE, retry=Retry(max_attempts=4), on_failed=pull_failed)
     jobs.register(UPKEEP_JOB, run_upkeep, queue=UPKEEP_QUEUE, cron="* * * * *")
+    jobs.register(SCRUB_JOB, run_scrubber, queue=UPKEEP_QUEUE, cron="*/5 * * * *", priority=-10)
     jobs.register(VIEWS_JOB, run_views, queue=UPKEEP_QUEUE, cron="* * * * *", priority=-1)
 
 

@@ -224,7 +224,14 @@ class Assets:
         pending = await tx.execute(
             update(outputs)
             .where(outputs.c.asset_num == asset_num)
-            .values(status="processing", progress=0, error=None, completed_at=None, updated_at=func.now())
+            .values(
+                status="processing",
+                progress=0,
+                error=None,
+                completed_at=None,
+                epoch=outputs.c.epoch + 1,
+                updated_at=func.now(),
+            )
             .returning(outputs.c.num)
         )
         for output in pending:

@@ -165,6 +165,8 @@ outputs = Table(
     # 0..1 over all renditions
     Column("progress", Double, nullable=False, server_default=text("0")),
     Column("error", String),
+    # rises whenever it is to be made anew: another source, or damage found later
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
     # of a download
     Column("key", String),
     Column("size", BigInteger),

@@ -441,7 +441,8 @@ async def _plan_of(tx: AsyncConnection, generation: GenerationRow) -> Generation
 
 
 def _round(work: Work) -> str:
-    return "+".join(str(file.uid) for file, _ in work.sources) + f"/{work.preset.name}"
+    """Which making of the output this is; another source or a repair begins another."""
+    return f"{work.epoch}/{work.preset.name}/" + "+".join(str(file.uid) for file, _ in work.sources)
 
 
 def _rendition_name(width: int, height: int) -> str:

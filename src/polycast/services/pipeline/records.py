@@ -46,6 +46,7 @@ class Work:
 
     output_num: int
     output_uid: UUID
+    epoch: int
     name: str
     main: bool
     asset_num: int
@@ -73,6 +74,7 @@ async def load_work(tx: AsyncConnection, output_num: int, *, settled: bool = Fal
             select(
                 outputs.c.num,
                 outputs.c.uid,
+                outputs.c.epoch,
                 outputs.c.name,
                 outputs.c.preset,
                 outputs.c.main,
@@ -122,6 +124,7 @@ async def load_work(tx: AsyncConnection, output_num: int, *, settled: bool = Fal
     return Work(
         output_num=row.num,
         output_uid=row.uid,
+        epoch=row.epoch,
         name=row.name,
         main=row.main,
         asset_num=row.asset_num,

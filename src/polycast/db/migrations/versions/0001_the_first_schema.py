@@ -460,6 +460,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(), server_default="processing", nullable=False),
         sa.Column("progress", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.Column("error", sa.String(), nullable=True),
+        sa.Column("epoch", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("key", sa.String(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
