@@ -111,9 +111,10 @@ def _encoder(chunk: Chunk, rendition: Rendition, speed: Speed, threads: int) -> 
     params = _params(profile, rendition, threads, even=even)
     if params:
         args += [profile.params_flag, ":".join(params)]
-    if len(chunk.starts) > 1:
+    keys = [*chunk.starts[1:], *([chunk.end] if chunk.tail else [])]
+    if keys:
         # a microsecond early at most: the first frame at or after each time becomes a key frame
-        times = (f"{_floor_us(Fraction(s, chunk.timescale))}" for s in chunk.starts[1:])
+        times = (f"{_floor_us(Fraction(s, chunk.timescale))}" for s in keys)
         args += ["-force_key_frames", ",".join(times)]
     # The last frame of a fragment has no successor to measure by: say how long each frame lasts.
     dts = "DTS"
@@ -125,7 +126,7 @@ def _encoder(chunk: Chunk, rendition: Rendition, speed: Speed, threads: int) -> 
         if chunk.starts[0] < 2 * _REORDER_FRAMES * step:
             dts = f"max(DTS\\,floor(N*{step}/{_REORDER_FRAMES + 1}))"
     else:
-        duration = f"if(eq(NEXT_PTS\\,NOPTS)\\,{chunk.end}-PTS\\,NEXT_PTS-PTS)"
+        duration = f"if(eq(NEXT_PTS\\,NOPTS)\\,max(1\\,{chunk.end}-PTS)\\,NEXT_PTS-PTS)"
     return [*args, "-bsf:v", f"setts=pts=PTS:dts={dts}:duration={duration}"]
 
 

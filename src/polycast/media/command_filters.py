@@ -45,7 +45,7 @@ def filter_graph(
     Args:
         fill: repeat frames where the source has none, so that every place of a steady rate is taken.
     """
-    shared = [*_timing(video, chunk, fill=fill or chunk.fill), *_colours(video, renditions)]
+    shared = [*_timing(video, chunk, fill=fill or chunk.fill), *tone_map(video, renditions)]
     parts = [f"[0:{video.index}]{','.join(shared)},split={len(renditions)}"
              + "".join(f"[s{i}]" for i in range(len(renditions)))]  # fmt: skip
     for i, rendition in enumerate(renditions):
@@ -90,7 +90,7 @@ def _timing(video: VideoTrack, chunk: Chunk, *, fill: bool) -> list[str]:
         steps += [
             f"fps={chunk.rate}:start_time={_decimal(Fraction(chunk.starts[0], chunk.timescale))}",
             "tpad=stop=-1:stop_mode=clone",  # a hole at the very end of the chunk
-            f"trim=end_frame={chunk.frames}",
+            f"trim=end_frame={chunk.frames + chunk.tail}",
             f"settb=1/{chunk.timescale}",
         ]
     return steps
@@ -102,7 +102,7 @@ def _trim(chunk: Chunk, margin: Fraction) -> list[str]:
     if chunk.from_s is not None:
         bounds.append(f"start={_decimal(chunk.from_s - margin)}")
     if chunk.to_s is not None:
-        bounds.append(f"end={_decimal(chunk.to_s + margin)}")
+        bounds.append(f"end={_decimal(chunk.to_s + chunk.tail_s + margin)}")
     return [f"trim={':'.join(bounds)}"] if bounds else []
 
 
@@ -115,17 +115,17 @@ def _decimate(chunk: Chunk, rendition: Rendition) -> list[str]:
         return [f"select=not(mod(round((pts-{chunk.starts[0]})/{step})\\,{rendition.every}))"]
     rate = chunk.rate / rendition.every if chunk.rate is not None else rendition.max_rate
     gap = _decimal(Fraction(95, 100) / rate)
-    firsts = "".join(f"+gte(pts\\,{s})*lt(prev_pts\\,{s})" for s in chunk.starts[1:])
+    firsts = "".join(f"+gte(pts\\,{s})*lt(prev_pts\\,{s})" for s in (*chunk.starts[1:], chunk.end))
     return [f"select=isnan(prev_selected_t)+gte(t-prev_selected_t\\,{gap}){firsts}"]
 
 
 def is_even(chunk: Chunk, rendition: Rendition) -> bool:
-    """The frames of this rendition come at one steady distance, across segments too."""
+    """The frames of this rendition come at one steady distance, across segments and in all chunks alike."""
     if chunk.kind == "still":
         return True
     if chunk.kind != "steady":
         return False
-    return rendition.max_rate is None or all(n % rendition.every == 0 for n in chunk.counts[:-1])
+    return rendition.max_rate is None or chunk.multiple % rendition.every == 0
 
 
 def frame_step(chunk: Chunk, rendition: Rendition) -> int:
@@ -139,7 +139,8 @@ def _step(chunk: Chunk) -> int:
     return int(chunk.timescale / chunk.rate)
 
 
-def _colours(video: VideoTrack, renditions: Sequence[Rendition]) -> list[str]:
+def tone_map(video: VideoTrack, renditions: Sequence[Rendition]) -> list[str]:
+    """The filters that bring HDR to SDR at the size of the largest rendition; none for SDR."""
     if not video.hdr:
         return []
     largest = max(renditions, key=lambda r: r.pixels)

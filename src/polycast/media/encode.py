@@ -97,7 +97,7 @@ class _Progress:
     """Frames of the first rendition against the plan, from ffmpeg's progress lines."""
 
     def __init__(self, chunk: Chunk, rendition: Rendition, tell: Fraction01 | None) -> None:
-        self._expected = max(1, math.ceil(chunk.frames / rendition.every))
+        self._expected = max(1, math.ceil((chunk.frames + chunk.tail) / rendition.every))
         self._tell = tell
         self._best = 0.0
         self._last = -1

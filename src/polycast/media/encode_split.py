@@ -83,6 +83,8 @@ def split_chunk(
         else:
             position = len(segments)
             if position == len(chunk.starts):
+                if chunk.tail and (event.moof.tracks[0].first_pts or 0) >= chunk.end:
+                    break  # what was encoded only for the encoder's foresight
                 raise Mismatch(
                     f"more than the planned {len(chunk.starts)} segments: a key frame off the grid"
                 )

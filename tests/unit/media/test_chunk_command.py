@@ -21,7 +21,7 @@ RUNGS = plan_ladder(INFO, PRESETS["dash_hls_720p"]).renditions
 CHUNK = Chunk(
     number=1, first_segment=2, kind="steady", timescale=90_000, starts=(360_000, 720_000), end=1_080_000,
     counts=(100, 100), rate=Fraction(25), origin_s=Fraction(1, 3), origin_ticks=0, from_s=Fraction(4), to_s=Fraction(12),
-    seek_s=Fraction(7, 2), deeper_s=Fraction(3, 2),
+    seek_s=Fraction(7, 2), deeper_s=Fraction(3, 2), multiple=100,
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def test_one_decode_feeds_all_renditions() -> None:
     assert command.count("-c:v") == len(RUNGS) == 4
     graph = value(command, "-filter_complex")
     assert (
-        graph.startswith("[0:3]trim=start=4.000000:end=12.000000,") and ",split=4[s0][s1][s2][s3];" in graph
+        graph.startswith("[0:3]trim=start=4.000000:end=12.800000,") and ",split=4[s0][s1][s2][s3];" in graph
     )
     for i, rung in enumerate(RUNGS):
         assert f"scale={rung.width}:{rung.height}:" in graph
@@ -55,7 +55,7 @@ def test_one_decode_feeds_all_renditions() -> None:
 
 def test_times_are_of_the_grid() -> None:
     command = args()
-    assert value(command, "-force_key_frames") == "8.000000"
+    assert value(command, "-force_key_frames") == "8.000000,12.000000"
     assert value(command, "-ss") == "3.500000"
     assert value(args(deeper=True), "-ss") == "1.500000"
     assert "-ss" not in args(replace(CHUNK, seek_s=None))
@@ -126,7 +126,7 @@ def test_fewer_frames_by_place_or_by_time() -> None:
     half = replace(RUNGS[0], every=2, max_rate=Fraction(15))
     assert "select=not(mod(round((pts-360000)/3600)\\,2))" in graph(rungs=(half,))
     # segments of an odd number of frames start on a frame all the same
-    odd = graph(replace(CHUNK, counts=(101, 99), starts=(360_000, 723_600)), (half,))
+    odd = graph(replace(CHUNK, counts=(101, 99), starts=(360_000, 723_600), multiple=1), (half,))
     assert "gte(pts\\,723600)*lt(prev_pts\\,723600)" in odd
     assert "gte(t-prev_selected_t\\,0.063333)" in graph(replace(CHUNK, kind="variable", rate=None), (half,))
 
