@@ -29,9 +29,10 @@ _TEXT_LIMITS = ToolLimits(
     memory_bytes=1 << 30, cpu_s=60, wall_s=120, stall_s=120, file_bytes=64 << 20, processes=8
 )
 _EXTRACT_LIMITS = ToolLimits(
-    memory_bytes=2 << 30, cpu_s=1800, wall_s=2 * 3600, file_bytes=64 << 20, processes=32
+    memory_bytes=2 << 30, cpu_s=1800, wall_s=2 * 3600, stall_s=1800, file_bytes=64 << 20, processes=32
 )
-"""Containers that interleave are read to their end: minutes for a large file on a slow disk."""
+"""Containers that interleave are read to their end: minutes for a large file on a slow disk, and no progress
+where nobody speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,25 @@ async def convert_captions(toolkit: Tools, path: Path, out: Path) -> CaptionFile
     return await _convert(toolkit, path, out)
 
 
-async def extract_captions(
+async def extract_captions(toolkit: Tools, source: Path, track: CaptionTrack, out: Path) -> CaptionFile:
+    """Take one text track out of a source as WebVTT; times count from the start of the presentation.
+
+    Args:
+        out: the file to write, in a scratch folder.
+
+    Raises:
+        Unreadable: a track of pictures, or one without any cue that can be read.
+        ChildFailed: this machine could not start or confine the child.
+    """
+    if not _is_text(track):
+        raise Unreadable("the captions are pictures and cannot become text")
+    found = await _extract(toolkit, source, [track], [out], None)
+    if isinstance(found[0], MediaError):
+        raise found[0]
+    return found[0]
+
+
+async def extract_all_captions(
     toolkit: Tools,
     source: Path,
     info: SourceInfo,
@@ -93,8 +112,7 @@ async def extract_captions(
 ) -> list[ExtractedCaptions]:
     """Take the text captions out of a source, all in one pass, as `<out_dir>/<track id>.vtt`.
 
-    Times count from the start of the presentation. Tracks without any cue, and tracks that cannot be read,
-    are left out: captions are worth less than the film they would fail.
+    Tracks without any cue, and tracks that cannot be read, are left out and logged.
 
     Args:
         out_dir: existing scratch folder.
@@ -104,35 +122,18 @@ async def extract_captions(
     Raises:
         ChildFailed: this machine could not start or confine the child.
     """
-    wanted = [
-        t for t in info.captions
-        if t.text and t.codec in TEXT_CODECS and (only is None or t.id in only)
-    ]  # fmt: skip
+    wanted = [t for t in info.captions if _is_text(t) and (only is None or t.id in only)]
     if not wanted:
         return []
-    source, out_dir = await asyncio.to_thread(lambda: (source.resolve(), out_dir.resolve()))
-    raw = [out_dir / f"captions-{number}.raw.vtt" for number in range(len(wanted))]
-    try:
-        await toolkit._run_ffmpeg(
-            extract_args(source, [t.index for t in wanted], raw),
-            read=[source],
-            write=[out_dir],
-            limits=_EXTRACT_LIMITS,
-            on_progress=_share(on_progress, info.duration_s),
-        )
-    except ChildFailed as error:
-        if error.reason in OURS:
-            raise
-        # what was written up to the damage is used
-        log.warning("captions_cut_short", reason=error.reason, stderr=error.stderr_tail[-500:])
-    try:
-        return [
-            found
-            for track, path in zip(wanted, raw, strict=True)
-            if (found := await _extracted(toolkit, track, path, out_dir / f"{track.id}.vtt")) is not None
-        ]
-    finally:
-        await asyncio.to_thread(_remove, raw)
+    outs = [out_dir / f"{track.id}.vtt" for track in wanted]
+    found = await _extract(toolkit, source, wanted, outs, _share(on_progress, info.duration_s))
+    result = []
+    for track, file in zip(wanted, found, strict=True):
+        if isinstance(file, MediaError):
+            log.warning("captions_left_out", track=track.id, reason=file.message)
+        else:
+            result.append(ExtractedCaptions(track, file, normalize(track.language), track.title))
+    return result
 
 
 def extract_args(source: Path, indices: Sequence[int], outputs: Sequence[Path]) -> list[str]:
@@ -186,17 +187,48 @@ def caption_log(
     )
 
 
-async def _extracted(toolkit: Tools, track: CaptionTrack, raw: Path, out: Path) -> ExtractedCaptions | None:
-    if not await asyncio.to_thread(raw.exists):
-        return None
+async def _extract(
+    toolkit: Tools,
+    source: Path,
+    tracks: Sequence[CaptionTrack],
+    outs: Sequence[Path],
+    on_progress: Callable[[float], None] | None,
+) -> list[CaptionFile | MediaError]:
+    """One entry a track: ffmpeg's WebVTT, read by our own parser and written again."""
+    folder = outs[0].parent
+    source, folder = await asyncio.to_thread(lambda: (source.resolve(), folder.resolve()))
+    raw = [folder / f"captions-{track.index:d}.raw.vtt" for track in tracks]
     try:
-        file = await _convert(toolkit, raw, out, limit=64 << 20)
+        await toolkit._run_ffmpeg(
+            extract_args(source, [t.index for t in tracks], raw),
+            read=[source],
+            write=[folder],
+            limits=_EXTRACT_LIMITS,
+            on_progress=on_progress,
+        )
+    except ChildFailed as error:
+        if error.reason in OURS:
+            raise
+        # what was written up to the damage is used
+        log.warning("captions_cut_short", reason=error.reason, stderr=error.stderr_tail[-500:])
+    try:
+        return [await _read_back(toolkit, path, out) for path, out in zip(raw, outs, strict=True)]
+    finally:
+        await asyncio.to_thread(_remove, raw)
+
+
+async def _read_back(toolkit: Tools, raw: Path, out: Path) -> CaptionFile | MediaError:
+    if not await asyncio.to_thread(raw.exists):
+        return Unreadable("the captions cannot be read")
+    try:
+        file = await _convert(toolkit, raw, out, limit=_EXTRACT_LIMITS.file_bytes)
     except MediaError as error:
-        log.warning("captions_left_out", track=track.id, reason=error.message)
-        return None
-    if not file.cues:
-        return None
-    return ExtractedCaptions(track, file, normalize(track.language), track.title)
+        return error
+    return file if file.cues else Unreadable("the track holds no captions")
+
+
+def _is_text(track: CaptionTrack) -> bool:
+    return track.text and track.codec in TEXT_CODECS
 
 
 async def _convert(

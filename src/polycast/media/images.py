@@ -29,12 +29,12 @@ _IMAGE_LIMITS = ToolLimits(
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A finished picture file; `time_s` is where in the presentation it was taken, None where that says nothing."""
+    """A finished picture file; `at_s` is where in the presentation it was taken, None where that says nothing."""
 
     path: Path
     width: int
     height: int
-    time_s: float | None = None
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

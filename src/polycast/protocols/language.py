@@ -55,6 +55,17 @@ def normalize(tag: str | None) -> str | None:
     return "-".join([_SHORT.get(primary, primary), *_cased(rest)])
 
 
+def three_letters(tag: str | None) -> str:
+    """The ISO 639-2 code that MP4 and Matroska carry, `und` where there is none."""
+    normal = normalize(tag)
+    if normal is None:
+        return "und"
+    primary = normal.split("-")[0]
+    if primary in _LANGUAGES:
+        return _LANGUAGES[primary][0].split()[0]
+    return primary if len(primary) == 3 else "und"
+
+
 def display_name(tag: str | None) -> str | None:
     """What speakers call the language, the region behind it (`Português (BR)`); the tag itself when unknown."""
     normal = normalize(tag)

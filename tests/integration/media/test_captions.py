@@ -1,5 +1,6 @@
 """Captions out of containers and out of files that people upload; what comes out is parsed again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from polycast.media.captions import (
     caption_log,
     check_captions,
     convert_captions,
+    extract_all_captions,
     extract_captions,
 )
 from polycast.media.toolkit import MediaToolkit
@@ -66,7 +68,7 @@ async def test_embedded_captions_come_out_with_text_and_times(
     )  # fmt: skip
     info = await toolkit.probe(clip)
     told: list[float] = []
-    found = await extract_captions(toolkit, clip, info, tmp_path, on_progress=told.append)
+    found = await extract_all_captions(toolkit, clip, info, tmp_path, on_progress=told.append)
     assert [f.file.cues for f in found] == [2, 2]
     assert found[0].language == "de"
     assert found[1].language is None
@@ -80,15 +82,19 @@ async def test_embedded_captions_come_out_with_text_and_times(
         assert (second.start_ms, second.end_ms) == (2000, 3250)
         assert second.text.splitlines() == ["two", "lines"]
     assert written(tmp_path) == sorted(f"{f.track.id}.vtt" for f in found)
-    only = await extract_captions(toolkit, clip, info, tmp_path, only=[info.captions[1].id])
+    only = await extract_all_captions(toolkit, clip, info, tmp_path, only=[info.captions[1].id])
     assert [f.track.id for f in only] == [info.captions[1].id]
+    one = await extract_captions(toolkit, clip, info.captions[0], tmp_path / "one.vtt")
+    assert one.cues == 2
+    with pytest.raises(Unreadable):
+        await extract_captions(toolkit, clip, replace(info.captions[0], text=False), tmp_path / "two.vtt")
 
 
 async def test_a_source_without_captions_gives_none(
     media: Media, toolkit: MediaToolkit, tmp_path: Path
 ) -> None:
     clip = media.clip("h264")
-    assert await extract_captions(toolkit, clip, await toolkit.probe(clip), tmp_path) == []
+    assert await extract_all_captions(toolkit, clip, await toolkit.probe(clip), tmp_path) == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])

@@ -58,7 +58,7 @@ async def test_a_poster_at_a_time_shows_that_frame_upright(
     assert info.main_video is not None
     late_s = info.main_video.start_s - info.start_s  # sound may begin first
     assert abs(frame_number(picture) - (at_s - late_s) * 30) <= TOLERANCE
-    assert made.time_s == pytest.approx(at_s, abs=0.05)
+    assert made.at_s == pytest.approx(at_s, abs=0.05)
 
 
 async def test_an_interlaced_source_gives_a_whole_picture(
@@ -118,8 +118,8 @@ async def test_the_chosen_poster_is_neither_black_nor_blank(
     info = await toolkit.probe(clip)
     made = await poster(toolkit, clip, info, tmp_path / "p.jpg")
     assert made is not None
-    assert made.time_s is not None
-    assert made.time_s >= 6.0
+    assert made.at_s is not None
+    assert made.at_s >= 6.0
 
 
 async def test_a_poster_is_found_between_key_frames_that_are_black(
@@ -135,8 +135,8 @@ async def test_a_poster_is_found_between_key_frames_that_are_black(
     )  # fmt: skip
     made = await poster(toolkit, clip, await toolkit.probe(clip), tmp_path / "p.jpg")
     assert made is not None
-    assert made.time_s is not None
-    assert made.time_s >= 1.0
+    assert made.at_s is not None
+    assert made.at_s >= 1.0
 
 
 @pytest.mark.parametrize("name", ["h264", "h264_ts", "vp9", "long_gop"])

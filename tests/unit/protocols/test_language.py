@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polycast.protocols.language import display_name, normalize
+from polycast.protocols.language import display_name, normalize, three_letters
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,12 @@ def test_names() -> None:
     assert display_name("pt-br") == "Português (BR)"
     assert display_name("yue") == "yue"
     assert display_name("und") is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [("de", "deu"), ("ger", "deu"), ("en-US", "eng"), ("yue", "yue"), ("fil", "fil"), (None, "und"), ("../x", "und"),
+     ("zz", "und")],
+)  # fmt: skip
+def test_three_letters(tag: str | None, expected: str) -> None:
+    assert three_letters(tag) == expected

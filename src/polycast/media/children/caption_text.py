@@ -25,8 +25,8 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # a file cut in the middle of a character is still UTF-8
-        if error.start >= len(data) - 3:
+        # a file cut in the middle of a character is still UTF-8, if others before it were
+        if error.reason == "unexpected end of data" and max(data[: error.start], default=0) > 0x7F:
             return data.decode("utf-8", "replace")
     try:
         return data.decode("cp1252")
