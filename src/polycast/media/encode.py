@@ -103,7 +103,11 @@ class _Progress:
         self._last = -1
 
     def line(self, line: str) -> bool:
-        """Whether this line shows progress: ffmpeg repeats itself twice a second even when it is stuck."""
+        """Whether this line shows progress: ffmpeg repeats itself twice a second even when it is stuck.
+
+        Before the first frame it may be decoding a long way up to the chunk, of which it says nothing: then only
+        the limits of time apply.
+        """
         key, _, value = line.partition("=")
         if key != "frame" or not value.strip().isdigit():
             return False
@@ -113,7 +117,7 @@ class _Progress:
         if share > self._best and self._tell is not None:
             self._best = share
             self._tell(share)
-        return moved
+        return moved or frames == 0
 
 
 def _split_all(
