@@ -13,10 +13,10 @@ from polycast.db.engine import Database
 from polycast.domain.access import OrganizationCaller
 from polycast.domain.ids import CodeCipher
 from polycast.jobs.dispatcher import Dispatcher
+from polycast.jobs.options import WorkerOptions
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import Args, Failure
 from polycast.jobs.retry import Backoff, Retry
-from polycast.jobs.worker import WorkerOptions
 from polycast.media.toolkit import MediaToolkit
 from polycast.media.toolkit_runner import ToolLimits
 from polycast.net.outbound import OutboundClient

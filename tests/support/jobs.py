@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 
 from polycast.db.engine import Database
+from polycast.jobs.options import WorkerOptions
 from polycast.jobs.queue import JobQueue, JobState
-from polycast.jobs.worker import WorkerOptions
 from tests.support.waiting import until
 
 QUICK = WorkerOptions(heartbeat_s=0.1, stalled_after_s=1.0, poll_s=0.05, grace_s=0.2, reconnect_s=0.05)

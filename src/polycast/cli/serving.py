@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from polycast import settings as configuration
 from polycast.cli.logs import configure
 from polycast.cli.ports import check_free
+from polycast.db import migrate
 from polycast.domain.errors import PolycastError
 from polycast.proc.launcher import die_with_parent
 from polycast.settings import Settings
@@ -28,6 +29,8 @@ def create_app() -> "ASGIApp":
     configure(settings.log_level, settings.log_format)
     from polycast.server import create_app as wired
 
+    # the database starts, and migrates, while all this was loaded
+    migrate.wait_blocking(settings.database_url)
     return wired()
 
 

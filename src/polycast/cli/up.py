@@ -6,14 +6,15 @@ import shutil
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from polycast.cli.installation import alone, database, make_folder
+from polycast.cli.installation import alone, make_folder
 from polycast.cli.ports import check_free, free_port
 from polycast.cli.readiness import is_ready
+from polycast.db import migrate
+from polycast.db.embedded import EmbeddedPostgres
 from polycast.proc.spec import ChildSpec, Limits
 from polycast.proc.supervisor import ServiceSpec, Supervisor
 from polycast.settings import PREFIX, Settings
@@ -58,40 +59,64 @@ async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
     """
     begun = time.monotonic()
     make_folder(settings.data)
-    async with AsyncExitStack() as stack:
-        stack.enter_context(alone(settings.data))
+    with alone(settings.data):
         port = settings.http_port or free_port(settings.http_host)
         settings = settings.model_copy(update={"http_port": port})
         check_free(settings.http_host, port)
         _clear_scratch(settings.work_folder)
         _ = settings.secret  # made now, before several processes want it
-        url = await stack.enter_async_context(database(settings))
-        key = await _first_start(settings, url)
-        supervisor = Supervisor(_services(settings, url), on_output=on_line)
-        await _supervise(supervisor, settings, on_ready, partial(_ready, settings, key, begun))
+        store = _Store(settings)
+        supervisor = Supervisor(_services(settings, store.url), on_output=on_line)
+
+        async def announce() -> None:
+            key = await store.open()
+            tls = settings.tls_certificate is not None
+            while not await is_ready(settings.http_host, port, tls=tls):  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)
+            await on_ready(_ready(settings, key, begun))
+
+        # the server loads while the database starts; it waits for its schema by itself
+        announcing = asyncio.create_task(announce())
+        announcing.add_done_callback(
+            # an announcement that failed leaves nobody who knows: stop
+            lambda task: supervisor.stop() if not task.cancelled() and task.exception() else None
+        )
+        try:
+            await supervisor.run(handle_signals=True)
+        finally:
+            announcing.cancel()
+            [result] = await asyncio.gather(announcing, return_exceptions=True)
+            await store.close()
+        if isinstance(result, Exception):
+            raise result
 
 
-async def _supervise(
-    supervisor: Supervisor, settings: Settings, on_ready: OnReady, made: Callable[[], Ready]
-) -> None:
-    async def announce() -> None:
-        port, tls = settings.http_port, settings.tls_certificate is not None
-        while not await is_ready(settings.http_host, port, tls=tls):  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.02)
-        await on_ready(made())
+class _Store:
+    """The database of this `up`: its URL is known before it runs."""
 
-    announcing = asyncio.create_task(announce())
-    announcing.add_done_callback(
-        # an announcement that failed leaves nobody who knows: stop
-        lambda task: supervisor.stop() if not task.cancelled() and task.exception() else None
-    )
-    try:
-        await supervisor.run(handle_signals=True)
-    finally:
-        announcing.cancel()
-        results = await asyncio.gather(announcing, return_exceptions=True)
-    if isinstance(results[0], Exception):
-        raise results[0]
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._server = None if settings.database_url else EmbeddedPostgres(settings.postgres_folder)
+        self.url = settings.database_url or EmbeddedPostgres(settings.postgres_folder).url()
+        self._opening: asyncio.Task[str | None] | None = None
+
+    async def open(self) -> str | None:
+        """Start, migrate, make the first tenant; the admin key when that was now."""
+        self._opening = asyncio.create_task(self._open())
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> str | None:
+        if self._server is not None:
+            await self._server.start()
+        await migrate.upgrade(self.url)
+        return await _first_start(self._settings, self.url)
+
+    async def close(self) -> None:
+        """Stop the embedded server; what `open` began is finished first, since a thread cannot be cut off."""
+        if self._opening is not None:
+            await asyncio.gather(self._opening, return_exceptions=True)
+        if self._server is not None:
+            await self._server.stop()
 
 
 def _ready(settings: Settings, key: str | None, begun: float) -> Ready:
@@ -125,9 +150,10 @@ def _services(settings: Settings, url: str) -> list[ServiceSpec]:
         )
 
     return [
+        # first, and alone until it is ready: whoever waits, waits for it
+        role("api", "serving", ready=True),
         role("package", "working", "package", "upkeep"),
         role("encode", "working", "encode"),
-        role("api", "serving", ready=True),
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from polycast import settings as configuration
 from polycast.cli.logs import configure
+from polycast.db import migrate
 from polycast.settings import Settings
 
 QUEUES = ("encode", "package", "upkeep")
@@ -41,6 +42,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = configuration.load()
     configure(settings.log_level, settings.log_format)
+    migrate.wait_blocking(settings.database_url)
     asyncio.run(work(settings, settings.database_url, sys.argv[1:] or QUEUES))
     return 0
 

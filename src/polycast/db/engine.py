@@ -10,6 +10,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from polycast.db.urls import plain_url
 from polycast.domain.errors import Unavailable
 
 T = TypeVar("T")
@@ -107,18 +108,6 @@ class Database:
     async def dispose(self) -> None:
         """Close all pooled connections; the object may be used again."""
         await self.engine.dispose()
-
-
-def plain_url(url: str) -> str:
-    """A libpq URL without SQLAlchemy's driver suffix, as psycopg and pg_dump read it.
-
-    Raises:
-        Unavailable: not a PostgreSQL URL.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.partition("+")[0] not in ("postgresql", "postgres"):
-        raise Unavailable("the database URL must begin with postgresql://")
-    return f"postgresql://{rest}"
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -6,20 +6,25 @@ back: a release that finds a newer schema refuses to start; the way back is a ba
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.pool import NullPool
+import psycopg
+from psycopg import sql
 
-from polycast.db.engine import plain_url
-from polycast.domain.errors import Conflict
+from polycast.db.urls import plain_url
+from polycast.domain.errors import Conflict, Unavailable
 
 LOCK_KEY = 0x506F6C7963617374  # "Polycast"
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 _QUEUE_TABLE = "queue_schema"
+
+Connection = psycopg.Connection[Any]
+"""Plain psycopg: a start that has nothing to migrate does not load SQLAlchemy for it."""
 
 
 async def upgrade(url: str) -> None:
@@ -27,17 +32,20 @@ async def upgrade(url: str) -> None:
 
     Raises:
         Conflict: the database was written by a newer release.
-        sqlalchemy.exc.DBAPIError: a step failed; the steps before it stay done.
+        Unavailable: no connection.
+        sqlalchemy.exc.DBAPIError, psycopg.Error: a step failed; the steps before it stay done.
     """
     await asyncio.to_thread(upgrade_blocking, url)
 
 
 def upgrade_blocking(url: str) -> None:
     """`upgrade`, for callers without an event loop."""
-    with _locked(url) as connection:
+    with _connected(url) as connection:
+        # alone: the lock goes with the connection, even when this process is killed
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
         _refuse_newer(connection)
         if _revision(connection) != head():
-            _run_alembic(connection)
+            _run_alembic(url)
         _upgrade_queue(connection)
 
 
@@ -46,14 +54,36 @@ async def pending(url: str) -> bool:
 
     Raises:
         Conflict: the database was written by a newer release.
+        Unavailable: no connection.
     """
-    return await asyncio.to_thread(_pending, url)
+    return await asyncio.to_thread(pending_blocking, url)
 
 
-def _pending(url: str) -> bool:
+def pending_blocking(url: str) -> bool:
+    """`pending`, for callers without an event loop."""
     with _connected(url) as connection:
         _refuse_newer(connection)
         return _revision(connection) != head() or _queue_version(connection) != _queue_files()[-1].name
+
+
+def wait_blocking(url: str, *, timeout_s: float = 60.0, every_s: float = 0.02) -> None:
+    """Wait until somebody has brought the database to this release's schema.
+
+    Raises:
+        Conflict: it was written by a newer release.
+        Unavailable: not in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        why = "the database is not at this release's schema"
+        try:
+            if not pending_blocking(url):
+                return
+        except Unavailable as error:
+            why = error.message
+        if time.monotonic() > deadline:
+            raise Unavailable(why)
+        time.sleep(every_s)
 
 
 def is_ours(kind: str, name: str | None) -> bool:
@@ -69,9 +99,7 @@ def head() -> str:
     revisions = _revisions()
     newest = set(revisions) - set(revisions.values())
     if len(newest) != 1:
-        raise AssertionError(
-            f"migrations must form one line, these have no successor: {sorted(map(str, newest))}"
-        )
+        raise AssertionError(f"migrations must form one line, these have no successor: {sorted(newest)}")
     return newest.pop()
 
 
@@ -89,10 +117,16 @@ def _revisions() -> dict[str, str | None]:
 
 
 def _revision(connection: Connection) -> str | None:
-    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+    return _value(connection, "alembic_version", "version_num")
+
+
+def _value(connection: Connection, table: str, column: str) -> str | None:
+    """The one value of a one-row table; None when there is no such table or row."""
+    if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
         return None
-    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return None if revision is None else str(revision)
+    query = sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier(table))
+    row = connection.execute(query).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _refuse_newer(connection: Connection) -> None:
@@ -104,18 +138,28 @@ def _refuse_newer(connection: Connection) -> None:
     queue = _queue_version(connection)
     if queue is not None and queue > _queue_files()[-1].name:
         raise Conflict(f"the job queue was written by a newer Polycast (schema {queue})")
-    connection.rollback()
 
 
-def _run_alembic(connection: Connection) -> None:
+def _run_alembic(url: str) -> None:
+    """All steps to the newest, each in a transaction of its own, on a connection of their own."""
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.pool import NullPool
 
-    config = Config()
-    config.set_main_option("script_location", str(_VERSIONS.parent))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    connection.commit()
+    engine = create_engine(
+        make_url(plain_url(url)).set(drivername="postgresql+psycopg"),
+        poolclass=NullPool,
+        # a change that waits for a lock stands in the way of everybody behind it: rather fail and be retried
+        connect_args={"options": "-c lock_timeout=30s"},
+    )
+    with engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(_VERSIONS.parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+    engine.dispose()
 
 
 # -- the queue's tables
@@ -128,58 +172,35 @@ def _queue_files() -> list[Path]:
 
 def _queue_version(connection: Connection) -> str | None:
     """Name of the last of the queue's files that was applied."""
-    if connection.scalar(text(f"SELECT to_regclass('{_QUEUE_TABLE}')")) is None:
-        return None
-    version = connection.scalar(text(f"SELECT version FROM {_QUEUE_TABLE}"))  # noqa: S608 - a constant
-    return None if version is None else str(version)
+    return _value(connection, _QUEUE_TABLE, "version")
 
 
 def _upgrade_queue(connection: Connection) -> None:
     """Apply the queue's whole schema to an empty database, else the files that came since."""
     version, files = _queue_version(connection), _queue_files()
-    connection.rollback()
-    if version == files[-1].name:
-        return
+    table = sql.Identifier(_QUEUE_TABLE)
     if version is None:
         whole = resources.files("procrastinate.sql").joinpath("schema.sql").read_text(encoding="utf-8")
-        _execute_script(connection, whole)
-        connection.execute(text(f"CREATE TABLE {_QUEUE_TABLE} (version text NOT NULL)"))
-        connection.execute(text(f"INSERT INTO {_QUEUE_TABLE} VALUES (:v)"), {"v": files[-1].name})  # noqa: S608
-        connection.commit()
+        with connection.transaction():
+            connection.execute(whole.encode())
+            connection.execute(sql.SQL("CREATE TABLE {} (version text NOT NULL)").format(table))
+            connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(table), (files[-1].name,))
         return
     for path in files:
         if path.name > version:
-            _execute_script(connection, path.read_text(encoding="utf-8"))
-            connection.execute(text(f"UPDATE {_QUEUE_TABLE} SET version = :v"), {"v": path.name})  # noqa: S608
-            connection.commit()
-
-
-def _execute_script(connection: Connection, script: str) -> None:
-    """Many statements at once, which only works without parameters, hence below SQLAlchemy."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    driver.execute(script)
-
-
-# -- connections
+            # one by one: a new value of an enum must be committed before it is used
+            with connection.transaction():
+                connection.execute(path.read_bytes())
+                connection.execute(sql.SQL("UPDATE {} SET version = %s").format(table), (path.name,))
 
 
 @contextmanager
 def _connected(url: str) -> Iterator[Connection]:
-    target = make_url(plain_url(url)).set(drivername="postgresql+psycopg")
-    engine = create_engine(target, poolclass=NullPool, connect_args={"application_name": "polycast migrate"})
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
-
-
-@contextmanager
-def _locked(url: str) -> Iterator[Connection]:
-    """A connection that alone may change the schema; the lock goes with it, even when it is killed."""
-    with _connected(url) as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
-        connection.commit()
-        # a change that waits for a lock stands in the way of everybody behind it: rather fail and be retried
-        connection.execute(text("SET lock_timeout = '30s'"))
-        connection.commit()
+    try:
+        connection = psycopg.connect(
+            plain_url(url), autocommit=True, connect_timeout=10, application_name="polycast migrate"
+        )
+    except psycopg.OperationalError as error:
+        raise Unavailable("the database is not available") from error
+    with connection:
         yield connection

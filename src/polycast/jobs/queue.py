@@ -10,17 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.domain.errors import NotFound
+from polycast.jobs.options import WorkerOptions
 from polycast.jobs.registry import Args, FailureHandler, Handler, JobType
 from polycast.jobs.retry import Retry
-
-if TYPE_CHECKING:
-    from polycast.jobs.worker import WorkerOptions
 
 Transaction = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 """Opens one transaction; `Database.transaction` is one."""
@@ -222,12 +220,12 @@ class JobQueue:
         queues: Sequence[str],
         concurrency: int,
         stop_event: asyncio.Event,
-        options: "WorkerOptions | None" = None,
+        options: WorkerOptions | None = None,
     ) -> None:
         """Work on `queues` until `stop_event`; see `polycast.jobs.worker.run`."""
         from polycast.jobs import worker  # the queue's library: only workers pay for loading it
 
-        await worker.run(self, queues, concurrency, stop_event, options or worker.WorkerOptions())
+        await worker.run(self, queues, concurrency, stop_event, options or WorkerOptions())
 
     def _kind(self, name: str) -> JobType:
         try:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from procrastinate.retry import BaseRetryStrategy
 from procrastinate.worker import Worker
 
 from polycast.jobs import failures, recovery
+from polycast.jobs.options import WorkerOptions
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import Failure, JobType, RunningJob, _running
 
@@ -22,26 +22,6 @@ log = logging.getLogger(__name__)
 
 _UNHEARD_S = 30.0
 """Pause before a job is tried again whose failure nobody could be told."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """Times of a worker, all in seconds.
-
-    Attributes:
-        heartbeat_s: how often it says that it lives.
-        stalled_after_s: one that was silent for longer is dead, and its jobs are taken over; several heartbeats.
-        poll_s: how often it looks without being told (retries that are due, a lost notification).
-        grace_s: how long running jobs may still work once it is told to stop; then they are cancelled
-            and go back to the queue.
-        reconnect_s: pause before it tries again when the database is gone.
-    """
-
-    heartbeat_s: float = 2.0
-    stalled_after_s: float = 15.0
-    poll_s: float = 1.0
-    grace_s: float = 3.0
-    reconnect_s: float = 1.0
 
 
 async def run(

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from polycast.db.engine import Database, plain_url, retrying, sqlstate
+from polycast.db.engine import Database, retrying, sqlstate
+from polycast.db.urls import plain_url
 from polycast.domain.errors import Unavailable
 
 
