@@ -1,0 +1,1 @@
+"""Gotipath Stream's API in front of Polycast."""

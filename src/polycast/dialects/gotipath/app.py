@@ -1,0 +1,25 @@
+"""The Gotipath application: its routers, its OpenAPI document, its edge."""
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from polycast.dialects.gotipath import errors, uploads, videos
+from polycast.dialects.gotipath.edge import Edge
+from polycast.dialects.gotipath.limits import PER_SECOND, RateLimiter
+from polycast.services.registry import Services
+
+
+def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -> ASGIApp:
+    """The application, to be mounted; paths below it are the contract's own."""
+    app = FastAPI(
+        title="Gotipath Stream",
+        version="1",
+        description="Polycast in the words of Gotipath Stream.",
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.limiter = RateLimiter(requests_per_s)
+    for module in (videos, uploads):
+        app.include_router(module.router)
+    errors.install(app)
+    return Edge(app)

@@ -1,0 +1,111 @@
+"""What stands before every Gotipath route: CORS, the size of bodies, slashes nobody means."""
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from polycast.dialects.gotipath.errors import envelope
+from polycast.services.uploads import MAX_FILE_SIZE
+
+MAX_BODY = 50 * 1000 * 1000
+"""bytes; bytes of files travel elsewhere (presigned parts, tus)"""
+
+# no wild card: browser clients read this list and drop every header that is not on it
+ALLOW_HEADERS = (
+    "accept, accept-language, content-type, uppy-auth-token, uppy-versions, x-auth-clientid, x-auth-libraryid, "
+    "x-auth-apikey, videoid, tus-resumable, upload-length, upload-metadata, upload-offset, upload-defer-length, "
+    "upload-concat, x-http-method-override, x-requested-with, x-request-id"
+)
+EXPOSE_HEADERS = (
+    "etag, location, upload-offset, upload-length, upload-metadata, tus-resumable, tus-version, tus-max-size, "
+    "tus-extension, retry-after, access-control-allow-headers"
+)
+TUS_VERSION = "1.0.0"
+_SLASHES = re.compile(r"/{2,}")
+
+
+class Edge:
+    """Wraps the application; also its failures leave with CORS headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        below = _below(scope)
+        tus = below == "/tusupload" or below.startswith("/tusupload/")
+        answer = _with_cors(send)
+        if scope["method"] == "OPTIONS":
+            await _preflight(answer, tus=tus)
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        if not tus:
+            if length.isdigit() and int(length) > MAX_BODY:
+                await _too_large()(scope, receive, answer)
+                return
+            receive = _bounded(receive)
+        await self._app({**scope, "path": scope.get("root_path", "") + below}, receive, answer)
+
+
+def _below(scope: Scope) -> str:
+    """The path below the mount, without doubled or trailing slashes: clients join addresses carelessly."""
+    path: str = scope["path"]
+    below = _SLASHES.sub("/", path.removeprefix(scope.get("root_path", "")))
+    return below.rstrip("/") or "/"
+
+
+def _with_cors(send: Send) -> Send:
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["access-control-allow-origin"] = "*"
+            headers["access-control-expose-headers"] = EXPOSE_HEADERS
+        await send(message)
+
+    return answer
+
+
+async def _preflight(send: Send, *, tus: bool) -> None:
+    headers = {
+        "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",
+        "access-control-allow-headers": ALLOW_HEADERS,
+        "access-control-max-age": "86400",
+        "content-length": "0",
+    }
+    if tus:  # tus 1.0.0, "OPTIONS"
+        headers |= {
+            "tus-resumable": TUS_VERSION,
+            "tus-version": TUS_VERSION,
+            "tus-extension": "creation,termination",
+            "tus-max-size": str(MAX_FILE_SIZE),
+        }
+    raw = [(k.encode(), v.encode()) for k, v in headers.items()]
+    await send({"type": "http.response.start", "status": 204, "headers": raw})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Bodies that do not announce their length are counted."""
+    total = 0
+
+    async def bounded() -> Message:
+        nonlocal total
+        message = await receive()
+        if message["type"] == "http.request":
+            total += len(message.get("body", b""))
+            if total > MAX_BODY:
+                raise HTTPException(413, _TOO_LARGE)
+        return message
+
+    return bounded
+
+
+_TOO_LARGE = "a request body has at most 50 MB"
+
+
+def _too_large() -> ASGIApp:
+    return envelope(413, _TOO_LARGE)
