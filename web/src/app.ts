@@ -238,7 +238,7 @@ export class App {
 
   async #replace(news: PlayerConfig, to_s: number): Promise<void> {
     const playing = !this.#video.paused;
-    const rate = this.#video.playbackRate;
+    const { rate } = this.#engine;
     const thaw = freezeFrame(this.#video);
     this.#stage.hideNotice();
     this.#beacons.enter("switch");
@@ -246,7 +246,7 @@ export class App {
     this.#startAt = to_s;
     try {
       await this.#load();
-      this.#video.playbackRate = rate;
+      this.#engine.rate = rate;
       if (playing) {
         await this.#video.play();
         this.#stage.notice(this.#strings.switched, undefined, 2500);
@@ -341,7 +341,7 @@ export class App {
         say(track ? this.#strings.captionsOn : this.#strings.captionsOff);
       },
       speed: (rate) => {
-        this.#video.playbackRate = rate;
+        this.#engine.rate = rate;
         say(`${this.#strings.speed}: ${this.#controls.speedName(rate)}`);
       },
       loop: (on) => (this.#video.loop = on),
@@ -501,9 +501,9 @@ export class App {
         if (this.#config.theme.controls.picture_in_picture) void this.#togglePip();
       },
       speedStep: (step) => {
-        const at = SPEEDS.findIndex((speed) => speed >= video.playbackRate);
+        const at = SPEEDS.findIndex((speed) => speed >= this.#engine.rate);
         const next = SPEEDS[Math.min(Math.max(at + step, 0), SPEEDS.length - 1)] ?? 1;
-        video.playbackRate = next;
+        this.#engine.rate = next;
         this.#stage.notice(`${this.#strings.speed}: ${this.#controls.speedName(next)}`, undefined, 1200);
       },
     };

@@ -132,7 +132,7 @@ export class Beacons {
       seeked_ms: during("seek"),
       from_s: round(this.#fromS),
       to_s: round(video.currentTime),
-      rate: video.playbackRate,
+      rate: this.engine.rate,
       muted: video.muted || video.volume === 0,
       height: rendition.height,
       width: rendition.width,

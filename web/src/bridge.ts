@@ -57,7 +57,7 @@ export class Bridge {
       ended: video.ended,
       muted: video.muted,
       volume: video.volume,
-      rate: video.playbackRate,
+      rate: this.engine.rate,
     };
     // any origin may embed unless frame-ancestors says otherwise, so the target cannot be narrower
     window.parent.postMessage({ polycast: 1, event, state, ...extra }, "*");

@@ -221,7 +221,7 @@ export class Controls {
       });
     }
     if (settings.speed) {
-      const rate = engine.video.playbackRate;
+      const rate = engine.rate;
       entries.push({
         id: "speed",
         label: strings.speed,

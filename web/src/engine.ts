@@ -167,6 +167,16 @@ export class Engine extends EventTarget {
     return { start: 0, end: Number.isFinite(duration) ? duration : 0 };
   }
 
+  /** The speed asked for. The element itself says 0 while the library waits for data. */
+  get rate(): number {
+    return this.video.defaultPlaybackRate;
+  }
+
+  set rate(value: number) {
+    this.video.defaultPlaybackRate = value; // survives a change of source
+    this.video.playbackRate = value;
+  }
+
   seek(to_s: number): void {
     const { start, end } = this.range();
     const last = this.growing ? Math.max(start, end - EDGE_S) : end;

@@ -34,10 +34,10 @@ async def test_keys(page: Page, site: Site) -> None:
     await keyboard.press("m")
     await until(page, "!polycast.video.muted")
     await keyboard.press(">")
-    assert await page.evaluate("polycast.video.playbackRate") == 1.25
+    await until(page, "polycast.video.playbackRate === 1.25")
     await keyboard.press("<")
     await keyboard.press("<")
-    assert await page.evaluate("polycast.video.playbackRate") == 0.75
+    await until(page, "polycast.video.playbackRate === 0.75")
     await keyboard.press("f")
     await until(page, "document.fullscreenElement?.id === 'polycast-player'")
     await keyboard.press("f")
@@ -89,7 +89,7 @@ async def test_menus_by_keyboard(page: Page, site: Site) -> None:
     await expect(page.get_by_role("menuitem", name="Speed")).to_be_focused()
     await keyboard.press("ArrowRight")
     await page.get_by_role("menuitemradio", name="1.5×").click()
-    assert await page.evaluate("polycast.video.playbackRate") == 1.5
+    await until(page, "polycast.video.playbackRate === 1.5")
     await keyboard.press("Enter")
     await keyboard.press("End")
     await keyboard.press("Enter")
