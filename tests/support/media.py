@@ -8,6 +8,7 @@ survives scaling, encoding and tone-mapping, and `frame_number` reads it back fr
     def media(tmp_path_factory): return Media.for_run(tmp_path_factory)
 """
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -194,7 +195,10 @@ class Media:
             with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
                 draft = Path(scratch) / name
                 make(draft)
-                draft.rename(target)
+                # link, not rename: another process may have made it meanwhile, and its sandboxed children
+                # are allowed that very file, not one that takes its place
+                with contextlib.suppress(FileExistsError):
+                    target.hardlink_to(draft)
         return target
 
 

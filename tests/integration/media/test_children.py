@@ -41,3 +41,4 @@ async def test_the_child_reads_its_file_and_no_other(
     with pytest.raises(ChildFailed) as caught:
         await toolkit._run_python_child("probe", request, read=[tmp_path])
     assert "PermissionError" in caught.value.stderr_tail
+    assert caught.value.returncode == 1, "the file would be called damaged"

@@ -2,7 +2,7 @@
 
 A child never prints a traceback for its caller: what it expects it names by the class of the error
 tree. Anything else ends the process with the traceback on stderr, which the parent logs, and with code
-`STUMBLED` when the source was being read; code 1 means that the child itself could not start.
+`STUMBLED` when the source was being read; code 1 means that the child could not start or not reach its files.
 """
 
 import json
@@ -36,10 +36,12 @@ def main(handle: Callable[[dict[str, Any]], Any]) -> None:
         result = handle(request)
     except MediaError as error:
         send("error", {"class": type(error).__name__, "message": error.message})
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(STUMBLED)
+        # the system's own errors (gone, forbidden, disk full), but not PyAV's, which inherit them
+        ours = isinstance(error, OSError) and not type(error).__module__.startswith("av")
+        os._exit(1 if ours else STUMBLED)
     else:
         send("result", result)
     sys.stderr.flush()
