@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError as UniqueViolation
 
 from polycast.db.engine import Database
@@ -48,6 +48,10 @@ class Domain:
     origin: str
 
 
+MAX_DEPTH = 64
+"""levels of collections: trees are answered whole, nested"""
+
+
 class Collections:
     """Use cases on the tree of collections."""
 
@@ -55,10 +59,17 @@ class Collections:
         self._db = db
 
     async def create(self, caller: Caller, name: str, parent: UUID | None) -> Collection:
-        """A new collection below `parent`. Raises NotFound for an unknown parent, Invalid for a bad name."""
+        """A new collection below `parent`.
+
+        Raises:
+            NotFound: unknown parent. Invalid: a bad name, or more than 64 levels.
+        """
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
             parent_num = await self._num(tx, caller, parent) if parent else None
+            if parent_num is not None:
+                await self._lock(tx, caller)
+                await self._check_depth(tx, parent_num, 1)
             row = (
                 await tx.execute(
                     insert(collections)
@@ -68,6 +79,13 @@ class Collections:
             ).one()
             await ledger.record(tx, caller, "collection.created", "collection", row.uid, {"name": row.name})
         return Collection(row.uid, row.name, parent, row.created_at, row.updated_at)
+
+    async def get(self, caller: Caller, uid: UUID) -> Collection:
+        """One collection; NotFound for others'."""
+        found = next((c for c in await self.list(caller) if c.uid == uid), None)
+        if found is None:
+            raise NotFound("collection", uid)
+        return found
 
     async def list(self, caller: Caller) -> list[Collection]:
         """All collections of the tenant, oldest first."""
@@ -93,13 +111,7 @@ class Collections:
         """
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
-            # one mover at a time per tenant: two moves could close a circle that neither sees alone
-            await tx.execute(
-                select(collections.c.num)
-                .where(collections.c.tenant_num == caller.tenant.num)
-                .order_by(collections.c.num)
-                .with_for_update()
-            )
+            await self._lock(tx, caller)
             num = await self._num(tx, caller, uid)
             values: dict[str, Any] = {"updated_at": func.now()}
             if name is not None:
@@ -108,8 +120,10 @@ class Collections:
                 values["parent_num"] = None
             elif isinstance(parent, UUID):
                 target = await self._num(tx, caller, parent)
-                if target in await self._subtree(tx, num):
+                moved = await self._subtree(tx, num)
+                if target in moved:
                     raise Invalid("a collection cannot be moved below itself", field="parent_id")
+                await self._check_depth(tx, target, max(moved.values()))
                 values["parent_num"] = target
             await tx.execute(update(collections).where(collections.c.num == num).values(**values))
             await ledger.record(tx, caller, "collection.updated", "collection", uid)
@@ -135,10 +149,31 @@ class Collections:
             raise NotFound("collection", uid)
         return int(num)
 
-    async def _subtree(self, tx: Any, num: int) -> set[int]:
-        tree = select(collections.c.num).where(collections.c.num == num).cte(recursive=True)
-        tree = tree.union_all(select(collections.c.num).where(collections.c.parent_num == tree.c.num))
-        return {row.num for row in await tx.execute(select(tree.c.num))}
+    async def _lock(self, tx: Any, caller: Caller) -> None:
+        """One mover at a time per tenant: two moves could close a circle that neither sees alone."""
+        await tx.execute(
+            select(collections.c.num)
+            .where(collections.c.tenant_num == caller.tenant.num)
+            .order_by(collections.c.num)
+            .with_for_update()
+        )
+
+    async def _subtree(self, tx: Any, num: int) -> dict[int, int]:
+        """A collection and those below it, with the level of each, counted from 1."""
+        level = literal(1).label("level")
+        tree = select(collections.c.num, level).where(collections.c.num == num).cte(recursive=True)
+        tree = tree.union_all(
+            select(collections.c.num, tree.c.level + 1).where(collections.c.parent_num == tree.c.num)
+        )
+        return {row.num: row.level for row in await tx.execute(select(tree))}
+
+    async def _check_depth(self, tx: Any, parent: int, levels: int) -> None:
+        """Raises Invalid when `levels` below a collection would be too deep."""
+        up = select(collections.c.parent_num).where(collections.c.num == parent).cte(recursive=True)
+        up = up.union_all(select(collections.c.parent_num).where(collections.c.num == up.c.parent_num))
+        above = (await tx.execute(select(func.count()).select_from(up))).scalar_one()
+        if above + levels > MAX_DEPTH:
+            raise Invalid(f"collections have at most {MAX_DEPTH} levels", field="parent_id")
 
 
 class Players:

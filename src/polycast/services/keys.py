@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
 
 from polycast.db.engine import Database
 from polycast.db.tables import api_keys, organizations, tenants
@@ -147,21 +147,45 @@ class ApiKeys:
             )
         return ApiKey(row.uid, name, role, row.created_at, secret)
 
+    async def library_key(self, caller: Caller) -> str:
+        """The secret of the tenant's own key, for contracts that show it; made when there is none yet.
+
+        Concurrent first askers get the same one.
+        """
+        caller.require(Permission.MANAGE)
+        if known := await self.shown(caller.tenant.num):
+            return known
+        secret = new_key()
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                select(tenants.c.num).where(tenants.c.num == caller.tenant.num).with_for_update()
+            )
+            had = await tx.execute(_shown_again(caller.tenant.num))
+            if cipher := had.scalar():
+                return self._vault.open(cipher)
+            uid = (
+                await tx.execute(
+                    insert(api_keys)
+                    .values(
+                        organization_num=caller.tenant.organization_num,
+                        tenant_num=caller.tenant.num,
+                        name="Library key",
+                        role=Role.ADMIN.value,
+                        key_hash=hash_key(secret),
+                        key_cipher=self._vault.seal(secret),
+                    )
+                    .returning(api_keys.c.uid)
+                )
+            ).scalar_one()
+            await ledger.record(
+                tx, caller, "api_key.created", "api_key", uid, {"name": "Library key", "role": "admin"}
+            )
+        return secret
+
     async def shown(self, tenant_num: int) -> str:
         """The secret of the tenant's oldest key that may be shown again; "" when there is none."""
         async with self._db.connect() as tx:
-            cipher = (
-                await tx.execute(
-                    select(api_keys.c.key_cipher)
-                    .where(
-                        api_keys.c.tenant_num == tenant_num,
-                        api_keys.c.key_cipher.is_not(None),
-                        api_keys.c.revoked_at.is_(None),
-                    )
-                    .order_by(api_keys.c.num)
-                    .limit(1)
-                )
-            ).scalar()
+            cipher = (await tx.execute(_shown_again(tenant_num))).scalar()
         return self._vault.open(cipher) if cipher else ""
 
     async def list(self, caller: Caller, page: PageRequest, query: str = "") -> Page[ApiKey]:
@@ -240,6 +264,19 @@ class ApiKeys:
             if row is None:
                 raise NotFound("API key", uid)
             await ledger.record(tx, caller, "api_key.revoked", "api_key", uid)
+
+
+def _shown_again(tenant_num: int) -> Select[tuple[str]]:
+    return (
+        select(api_keys.c.key_cipher)
+        .where(
+            api_keys.c.tenant_num == tenant_num,
+            api_keys.c.key_cipher.is_not(None),
+            api_keys.c.revoked_at.is_(None),
+        )
+        .order_by(api_keys.c.num)
+        .limit(1)
+    )
 
 
 def _own(caller: Caller, uid: UUID):  # type: ignore[no-untyped-def]

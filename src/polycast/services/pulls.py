@@ -11,7 +11,7 @@ from polycast.db.engine import Database
 from polycast.db.tables import assets, files
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import Asset
-from polycast.domain.errors import Invalid
+from polycast.domain.errors import Invalid, PolycastError
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.jobs.queue import JobQueue
 from polycast.net.outbound import OutboundClient
@@ -85,19 +85,24 @@ class Pulls:
             status=AssetStatus.PULLING,
         )
         name = unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or "pulled"
-        upload = await self._uploads.start(
-            caller,
-            name="".join(ch for ch in name if ch.isprintable())[:200] or "pulled",
-            protocol="pull",
-            # headers may hold credentials: sealed, and gone with the intent when the file is whole
-            intent={
-                "asset": str(asset.uid),
-                "upload_type": "pull",
-                "url": self._vault.seal(url),
-                "headers": {k: self._vault.seal(v) for k, v in (headers or {}).items()},
-                "size": info.size,
-            },
-        )
+        try:
+            upload = await self._uploads.start(
+                caller,
+                name="".join(ch for ch in name if ch.isprintable())[:200] or "pulled",
+                protocol="pull",
+                # headers may hold credentials: sealed, and gone with the intent when the file is whole
+                intent={
+                    "asset": str(asset.uid),
+                    "upload_type": "pull",
+                    "url": self._vault.seal(url),
+                    "headers": {k: self._vault.seal(v) for k, v in (headers or {}).items()},
+                    "size": info.size,
+                },
+            )
+        except PolycastError:
+            # over the quota, for example: nothing waits for a file that will never come
+            await self._assets.delete(caller, asset.uid)
+            raise
         async with self._db.transaction() as tx:
             await self._jobs.enqueue(tx, PULL_JOB, {"file": upload.file.num})
         return asset, info.size or 0

@@ -3,7 +3,16 @@
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from polycast.dialects.gotipath import errors, uploads, videos
+from polycast.dialects.gotipath import (
+    collections,
+    errors,
+    libraries,
+    players,
+    tags,
+    tus,
+    uploads,
+    videos,
+)
 from polycast.dialects.gotipath.edge import Edge
 from polycast.dialects.gotipath.limits import PER_SECOND, RateLimiter
 from polycast.services.registry import Services
@@ -19,7 +28,7 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
     )
     app.state.services = services
     app.state.limiter = RateLimiter(requests_per_s)
-    for module in (videos, uploads):
+    for module in (libraries, videos, collections, uploads, tus, tags, players):
         app.include_router(module.router)
     errors.install(app)
     return Edge(app)

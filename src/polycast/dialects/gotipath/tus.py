@@ -1,0 +1,188 @@
+"""tus 1.0.0 (tus.io): the vendor's older way to upload. The video is named by the header VideoId.
+
+A client that remembers uploads by file alone would resume one video's upload for another video; whatever
+carries another VideoId than the upload's own is therefore not found, and the client opens a new upload.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request
+from starlette.responses import Response
+
+from polycast.dialects.gotipath.auth import HeaderCaller, ServicesDep, services
+from polycast.dialects.gotipath.edge import TUS_VERSION
+from polycast.dialects.gotipath.errors import envelope
+from polycast.dialects.gotipath.uploads import media_type
+from polycast.dialects.gotipath.wire import uid
+from polycast.domain.access import Caller
+from polycast.domain.errors import Conflict, Invalid, NotFound, TooLarge
+from polycast.services.registry import Services
+from polycast.services.tus import TusUpload, parse_metadata
+from polycast.services.uploads import MAX_FILE_SIZE
+
+router = APIRouter(tags=["Multipart Upload"], prefix="/tusupload")
+_RESUMABLE = {"tus-resumable": TUS_VERSION}
+_CHUNK_TYPE = "application/offset+octet-stream"
+_BINARY = {
+    "requestBody": {
+        "required": True,
+        "content": {_CHUNK_TYPE: {"schema": {"format": "binary", "type": "string"}}},
+    }
+}
+
+FileId = Annotated[str, Path(description="The last part of Location.")]
+VideoId = Annotated[str, Header(alias="VideoId", description="Id of the video.")]
+Resumable = Annotated[str, Header(alias="Tus-Resumable", description="1.0.0")]
+Length = Annotated[str, Header(alias="Upload-Length", description="Bytes of the whole file.")]
+Offset = Annotated[str, Header(alias="Upload-Offset", description="Where the body begins.")]
+Metadata = Annotated[str, Header(alias="Upload-Metadata", description="tus key and base64 pairs.")]
+
+
+@router.post("", operation_id="tus_create", status_code=201, response_class=Response)
+async def tus_create(
+    request: Request,
+    caller: HeaderCaller,
+    services: ServicesDep,
+    VideoId: VideoId = "",
+    resumable: Resumable = "",
+    length: Length = "",
+    metadata: Metadata = "",
+) -> Response:
+    """Open an upload for a video that was created before; its address is in Location.
+
+    Raises:
+        Invalid: no length or no video. TooLarge: longer than 5 TiB. NotFound: no such video.
+    """
+    if (refused := _other_version(resumable)) is not None:
+        return refused
+    size = _number(length, "Upload-Length")
+    if size > MAX_FILE_SIZE:
+        raise TooLarge("a file has at most 5 TiB")
+    if not VideoId:
+        raise Invalid("the header VideoId is missing", field="VideoId")
+    asset = await services.assets.get(caller, uid(VideoId, "video"))
+    said = parse_metadata(metadata)
+    name = said.get("filename") or said.get("name") or "upload"
+    upload = await services.tus.create(
+        caller,
+        name=name,
+        length=size,
+        intent={"asset": str(asset.uid), "upload_type": "tus"},
+        content_type=media_type(said.get("filetype")),
+    )
+    headers = {**_RESUMABLE, "location": f"{_address(request)}/{upload.file.uid}", "upload-offset": "0"}
+    return Response(status_code=201, headers=headers)
+
+
+@router.head("/{fileId}", operation_id="tus_head", response_class=Response)
+async def tus_head(
+    caller: HeaderCaller,
+    services: ServicesDep,
+    fileId: FileId,
+    VideoId: VideoId = "",
+    resumable: Resumable = "",
+) -> Response:
+    """How many bytes are safe."""
+    if (refused := _other_version(resumable)) is not None:
+        return refused
+    upload = await _upload(services, caller, fileId, VideoId)
+    headers = {**_offset(upload), "upload-length": str(upload.length), "cache-control": "no-store"}
+    return Response(headers=headers)
+
+
+@router.patch(
+    "/{fileId}", operation_id="tus_patch", status_code=204, response_class=Response, openapi_extra=_BINARY
+)
+async def tus_patch(
+    request: Request,
+    caller: HeaderCaller,
+    services: ServicesDep,
+    fileId: FileId,
+    VideoId: VideoId = "",
+    resumable: Resumable = "",
+    offset: Offset = "",
+) -> Response:
+    """Append bytes; the last byte starts the video's processing."""
+    if (refused := _other_version(resumable)) is not None:
+        return refused
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _CHUNK_TYPE:
+        return envelope(415, f"the Content-Type must be {_CHUNK_TYPE}", headers=_RESUMABLE)
+    at = _number(offset, "Upload-Offset")
+    upload = await _upload(services, caller, fileId, VideoId)
+    try:
+        upload = await services.tus.append(caller, upload.file.uid, at, _body(request))
+    except Conflict as error:
+        return envelope(409, error.message, headers=_RESUMABLE)
+    return Response(status_code=204, headers=_offset(upload))
+
+
+@router.delete("/{fileId}", operation_id="tus_delete", status_code=204, response_class=Response)
+async def tus_delete(
+    caller: HeaderCaller,
+    services: ServicesDep,
+    fileId: FileId,
+    VideoId: VideoId = "",
+    resumable: Resumable = "",
+) -> Response:
+    """End an unfinished upload and free its bytes (termination extension)."""
+    if (refused := _other_version(resumable)) is not None:
+        return refused
+    upload = await _upload(services, caller, fileId, VideoId)
+    try:
+        await services.tus.terminate(caller, upload.file.uid)
+    except Conflict as error:
+        return envelope(409, error.message, headers=_RESUMABLE)
+    return Response(status_code=204, headers=_RESUMABLE)
+
+
+@router.post("/{fileId}", include_in_schema=False)
+async def tus_overridden(request: Request, caller: HeaderCaller, fileId: FileId) -> Response:
+    """X-HTTP-Method-Override, for clients behind proxies that let only GET and POST through (tus 1.0.0)."""
+    have, headers = services(request), request.headers
+    video, resumable = headers.get("videoid", ""), headers.get("tus-resumable", "")
+    method = headers.get("x-http-method-override", "").upper()
+    if method == "PATCH":
+        offset = headers.get("upload-offset", "")
+        return await tus_patch(request, caller, have, fileId, video, resumable, offset)
+    if method == "DELETE":
+        return await tus_delete(caller, have, fileId, video, resumable)
+    return envelope(405, "Method Not Allowed", headers={"allow": "HEAD, PATCH, DELETE"})
+
+
+async def _upload(services: Services, caller: Caller, file: str, video: str) -> TusUpload:
+    upload = await services.tus.state(caller, uid(file, "upload"))
+    if video and video.lower() != upload.file.intent.get("asset"):
+        raise NotFound("upload", file)
+    return upload
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    async for block in request.stream():
+        yield block
+
+
+def _offset(upload: TusUpload) -> dict[str, str]:
+    return {**_RESUMABLE, "upload-offset": str(upload.offset)}
+
+
+def _other_version(given: str) -> Response | None:
+    """412 for clients of another version (tus 1.0.0, Tus-Resumable)."""
+    if given == TUS_VERSION:
+        return None
+    headers = {**_RESUMABLE, "tus-version": TUS_VERSION}
+    return envelope(412, f"Tus-Resumable must be {TUS_VERSION}", headers=headers)
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid(f"{name} must be a number of bytes", field=name)
+    return int(text)
+
+
+def _address(request: Request) -> str:
+    """Where this section is reached: by the mount below the public origin, or by the vendor's host itself."""
+    root = request.scope.get("root_path", "")
+    public = services(request).public_url if root else ""
+    origin = public or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return f"{origin}{root}/tusupload"
