@@ -24,7 +24,7 @@ class EncoderProfile:
         params: private settings that never vary.
         speeds: flags of each speed.
         level_flag: level by an option of FFmpeg; else `level_param` names the private setting.
-        reorders off: `no_reorder` flags or `no_reorder_params` make an encoder keep pictures in order; a
+        no_reorder, no_reorder_params: make the encoder keep pictures in the order they are shown; a
             track without a steady rate needs that, its decode times could not be right otherwise.
         threads_param: private setting of the thread count, where `-threads` is not enough.
         tag: sample entry, where FFmpeg's own choice is not the one that players want.
