@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from polycast import settings as configuration
 from polycast.cli.logs import configure
 from polycast.cli.ports import check_free
-from polycast.db import migrate
 from polycast.domain.errors import PolycastError
 from polycast.proc.launcher import die_with_parent
 from polycast.settings import Settings
@@ -27,6 +26,7 @@ def create_app() -> "ASGIApp":
     die_with_parent(None, os.getppid())
     settings = configuration.load()
     configure(settings.log_level, settings.log_format)
+    from polycast.db import migrate
     from polycast.server import create_app as wired
 
     # the database starts, and migrates, while all this was loaded
@@ -41,10 +41,15 @@ def serve(settings: Settings) -> None:
         PortTaken, Conflict: the port cannot be had.
     """
     check_free(settings.http_host, settings.http_port)
+    import gc
+
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.log import LogLevels
 
+    import polycast.server  # noqa: F401 - loaded once, shared by the workers that are forked from here
+
+    gc.freeze()  # a collection in a worker would otherwise touch, and so copy, all of it
     tls = settings.tls_certificate is not None
     Granian(
         "polycast.cli.serving:create_app",

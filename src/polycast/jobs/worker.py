@@ -13,12 +13,15 @@ from procrastinate.jobs import Job, Notification
 from procrastinate.retry import BaseRetryStrategy
 from procrastinate.worker import Worker
 
+from polycast.domain.errors import PolycastError
 from polycast.jobs import failures, recovery
 from polycast.jobs.options import WorkerOptions
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import Failure, JobType, RunningJob, _running
 
 log = logging.getLogger(__name__)
+# it would write each failure a second time, with the wrapped exception and all arguments
+logging.getLogger("procrastinate.worker").setLevel(logging.CRITICAL)
 
 _UNHEARD_S = 30.0
 """Pause before a job is tried again whose failure nobody could be told."""
@@ -126,6 +129,17 @@ async def _failed(
     async with queue.transaction() as tx:
         failure = await failures.record(tx, job_id, kind.name, error)
     wait_s = kind.retry.wait_s(failure.attempts, error)
+    # an error of our own tree says what it is; for any other the operator needs the place
+    log.log(
+        logging.ERROR if wait_s is None else logging.WARNING,
+        "job %s (%s) failed, try %s of %s: %s",
+        job_id,
+        kind.name,
+        failure.attempts,
+        kind.retry.max_attempts,
+        failure.message,
+        exc_info=None if isinstance(error, PolycastError) else error,
+    )
     if wait_s is None and kind.on_failed is not None:
         try:
             await kind.on_failed(args, failure)

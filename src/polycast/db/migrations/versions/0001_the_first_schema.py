@@ -68,6 +68,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_organizations_uid")),
     )
     op.create_table(
+        "spools",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_spools")),
+    )
+    op.create_table(
         "usage",
         sa.Column("num", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("tenant_num", sa.BigInteger(), nullable=False),
@@ -448,6 +454,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_chapters_asset_num"), "chapters", ["asset_num"], unique=False)
     op.create_table(
+        "impressions",
+        sa.Column("asset_num", sa.BigInteger(), nullable=False),
+        sa.Column("impression", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["asset_num"], ["assets.num"], name=op.f("fk_impressions_asset_num"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("asset_num", "impression", name=op.f("pk_impressions")),
+    )
+    op.create_index(op.f("ix_impressions_at"), "impressions", ["at"], unique=False)
+    op.create_table(
         "outputs",
         sa.Column("num", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("uid", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -607,20 +624,3 @@ def upgrade() -> None:
         ondelete="CASCADE",
         use_alter=True,
     )
-    op.create_table(
-        "spools",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_spools")),
-    )
-    op.create_table(
-        "impressions",
-        sa.Column("asset_num", sa.BigInteger(), nullable=False),
-        sa.Column("impression", sa.String(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["asset_num"], ["assets.num"], name=op.f("fk_impressions_asset_num"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("asset_num", "impression", name=op.f("pk_impressions")),
-    )
-    op.create_index(op.f("ix_impressions_at"), "impressions", ["at"], unique=False)
