@@ -14,7 +14,7 @@ from sqlalchemy import func, update
 from polycast.db.engine import Database
 from polycast.db.tables import files
 from polycast.domain.access import Caller, Permission
-from polycast.domain.errors import ChildFailed, Conflict, MediaError
+from polycast.domain.errors import ChildFailed, Conflict, MediaError, Unavailable
 from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.domain.states import FileStatus
@@ -66,6 +66,9 @@ class Probing:
                 return {"kinds": [], "probe": None, "error": error.message}
             except ChildFailed as error:
                 log.warning("probe of file %s failed: %s %s", file.uid, error, error.stderr_tail[-500:])
+                if error.reason in ("start", "sandbox") or error.returncode == 1:
+                    # the child says that this machine failed, not the file
+                    raise Unavailable("the file cannot be examined now; try again") from error
                 return {"kinds": [], "probe": None, "error": "the file crashed the parser and was refused"}
             return {"probe": info.to_json(), "kinds": kinds_of(info), "error": None}
 
