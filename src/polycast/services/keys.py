@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
@@ -37,13 +38,19 @@ class ApiKeys:
         self._vault = vault
 
     async def authenticate(
-        self, key: str, *, tenant: UUID | str | None = None, request_id: str | None = None
+        self,
+        key: str,
+        *,
+        tenant: UUID | str | None = None,
+        request_id: str | None = None,
+        blocked_too: bool = False,
     ) -> Caller:
         """The caller behind a key, working in one tenant.
 
         Args:
             tenant: uid or slug named by the caller; optional for a key of one tenant. A key of an
                 organization works in the named tenant, or in its oldest one.
+            blocked_too: also admit to a tenant that is blocked, for calls that only tell so.
 
         Raises:
             Unauthorized: no such key, revoked or expired, or the tenant is gone.
@@ -52,7 +59,7 @@ class ApiKeys:
         row = await self._row(key)
         if row is None:
             raise Unauthorized("the API key is missing or not valid")
-        return _caller(row, tenant, request_id)
+        return _caller(row, tenant, request_id, blocked_too=blocked_too)
 
     async def authenticate_organization(
         self, key: str, *, organization: UUID | None = None, request_id: str | None = None
@@ -83,7 +90,12 @@ class ApiKeys:
         return ApiKey(row.uid, row.name, Role(row.role), row.created_at)
 
     async def caller_for(
-        self, key_uid: UUID, *, tenant: UUID | str | None = None, request_id: str | None = None
+        self,
+        key_uid: UUID,
+        *,
+        tenant: UUID | str | None = None,
+        request_id: str | None = None,
+        blocked_too: bool = False,
     ) -> Caller:
         """The caller of a bearer token that was issued for a key: refused once the key is revoked.
 
@@ -94,7 +106,7 @@ class ApiKeys:
             row = (await tx.execute(_QUERY.where(api_keys.c.uid == key_uid))).first()
         if row is None:
             raise Unauthorized("the token's key is revoked")
-        return _caller(row, tenant, request_id)
+        return _caller(row, tenant, request_id, blocked_too=blocked_too)
 
     async def _row(self, key: str) -> Row[tuple[object, ...]] | None:
         async with self._db.connect() as tx:
@@ -266,7 +278,7 @@ class ApiKeys:
             await ledger.record(tx, caller, "api_key.revoked", "api_key", uid)
 
 
-def _shown_again(tenant_num: int) -> Select[tuple[str]]:
+def _shown_again(tenant_num: int) -> Select[Any]:
     return (
         select(api_keys.c.key_cipher)
         .where(
@@ -291,7 +303,7 @@ def _key(row: Row[tuple[object, ...]]) -> ApiKey:
 
 def _checked(name: str) -> str:
     name = name.strip()
-    if not name or len(name) > 200:
+    if not name or len(name) > 200 or "\0" in name:
         raise Invalid("name must have 1 to 200 characters", field="name")
     return name
 
@@ -319,7 +331,13 @@ _QUERY = (
 )
 
 
-def _caller(row: Row[tuple[object, ...]], tenant: UUID | str | None, request_id: str | None) -> Caller:
+def _caller(
+    row: Row[tuple[object, ...]],
+    tenant: UUID | str | None,
+    request_id: str | None,
+    *,
+    blocked_too: bool = False,
+) -> Caller:
     reachable = [
         TenantRef(num, UUID(uid), row.organization_num, row.organization_uid, slug, status)
         for num, uid, slug, status in sorted(row.reachable or [])
@@ -334,6 +352,6 @@ def _caller(row: Row[tuple[object, ...]], tenant: UUID | str | None, request_id:
         if match is None:
             raise Forbidden("the key does not belong to this tenant")
         found = match
-    if found.status != "active":
+    if found.status != "active" and not blocked_too:
         raise Forbidden(f"the tenant is {found.status}")
     return Caller(found, Role(row.role), f"key:{row.uid}", request_id)

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from polycast.dialects.gotipath import (
     collections,
+    document,
     errors,
     libraries,
     players,
@@ -31,4 +32,5 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
     for module in (libraries, videos, collections, uploads, tus, tags, players):
         app.include_router(module.router)
     errors.install(app)
+    document.install(app)
     return Edge(app)

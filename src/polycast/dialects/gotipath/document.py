@@ -1,0 +1,105 @@
+"""The OpenAPI document: what FastAPI finds, with the vendor's credentials and the answers that are really given."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from polycast.dialects.gotipath.auth import CLIENT, KEY, LIBRARY, TOKEN
+
+_HEADERS = {"clientId": CLIENT, "libraryId": LIBRARY, "apiKey": KEY}
+_ERRORS = {
+    "400": "A parameter is missing or not acceptable.",
+    "401": "The credentials are missing or wrong.",
+    "403": "Not allowed with this key, or over the quota.",
+    "404": "No such item.",
+    "413": "The body is too large.",
+    "429": "More than 60 requests a second.",
+    "501": "Not part of this version.",
+    "503": "Try again later.",
+}
+_TUS = {
+    "409": "The offset is not where the upload stands.",
+    "412": "Another version of tus.",
+    "415": "No chunk.",
+}
+_ENVELOPE = {
+    "type": "object",
+    "title": "ErrorEnvelope",
+    "required": ["message", "errors", "success"],
+    "properties": {
+        "message": {"type": "string"},
+        "errors": {
+            "anyOf": [
+                {"type": "null"},
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "code", "message"],
+                        "properties": {
+                            "field": {"type": "string"},
+                            "code": {"type": "string"},
+                            "message": {"type": "string"},
+                        },
+                    },
+                },
+            ]
+        },
+        "success": {"const": False},
+    },
+}
+
+
+def install(app: FastAPI) -> None:
+    """Have `app` describe itself."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    parts = document.setdefault("components", {})
+    schemas = parts.setdefault("schemas", {})
+    # FastAPI's own 422 is never answered
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["ErrorEnvelope"] = _ENVELOPE
+    parts["securitySchemes"] = {
+        name: {"type": "apiKey", "in": "header", "name": header} for name, header in _HEADERS.items()
+    } | {
+        "uppy": {
+            "type": "apiKey",
+            "in": "header",
+            "name": TOKEN,
+            "description": "JSON text of one object with the three X-Auth values.",
+        }
+    }
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            _describe(path, method, operation)
+    return document
+
+
+def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+    answers = operation["responses"]
+    answers.pop("422", None)
+    known = _ERRORS | (_TUS if path.startswith("/tusupload") else {})
+    for status, words in known.items():
+        answers[status] = {"description": words}
+        if method != "head":
+            content = {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}
+            answers[status]["content"] = {"application/json": content}
+    together: dict[str, list[str]] = {name: [] for name in _HEADERS}
+    operation["security"] = [together]
+    if path.startswith("/uploads"):
+        operation["security"].append({"uppy": []})
+    if path == "/libraries":  # a key of the organization names no library
+        operation["security"].append({name: [] for name in _HEADERS if name != "libraryId"})
