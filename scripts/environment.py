@@ -88,7 +88,11 @@ def _sync(demo: bool) -> int:
     groups = ["--no-dev", "--group", "web"] if demo else []
     argv = [str(UV), "sync", "--locked", "--quiet", "--python", sys.executable, *groups]
     # the machine's interpreter is the one to use: never fetch another
-    environment = os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
+    environment = os.environ | {
+        "UV_PYTHON_DOWNLOADS": "never",
+        # the machine's own certificates, as pip and git use them: a company's proxy has one of its own
+        "UV_SYSTEM_CERTS": "true",
+    }
     environment.pop("VIRTUAL_ENV", None)
     if subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode != 0:
         return _stop("uv sync failed; its message is above")
