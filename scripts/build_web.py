@@ -84,7 +84,8 @@ def _install(web: Path) -> None:
     # --ignore-scripts: no code of a dependency runs on this machine at install time
     arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     # the machine's own certificates beside Node's: a company's proxy has one of its own
-    environment = os.environ | {"NODE_USE_SYSTEM_CA": "1"}
+    quiet = {"NPM_CONFIG_UPDATE_NOTIFIER": "false", "NPM_CONFIG_FUND": "false", "NPM_CONFIG_AUDIT": "false"}
+    environment = os.environ | quiet | {"NODE_USE_SYSTEM_CA": "1"}
     done = npm(arguments, return_completed_process=True, cwd=web, env=environment)
     if done.returncode != 0:
         raise BuildFailed("npm ci failed; it needs the network once, to fetch what package-lock.json names")
