@@ -17,7 +17,7 @@ from tests.support.postgres import RunPostgres
 from tests.support.server import PolycastServer
 from tests.support.waiting import STRETCH, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def test_the_key_is_shown_once_without_a_file(tmp_path: Path, postgres: RunPostg
             if "is ready" in line:
                 break
         process.send_signal(signal.SIGTERM)
-        shown.append(process.communicate(timeout=30 * STRETCH)[0])
-        assert process.returncode == 0
+        shown.append(process.stdout.read())
+        assert process.wait(30 * STRETCH) == 0
     assert "admin key: pc_" in shown[0]
     assert "admin key" not in shown[1]
     postgres.drop(url)
