@@ -1,7 +1,7 @@
 """A small client of the Video Kit API: what `publish` and the demo need, as any customer would write it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from polycast.domain.errors import UpstreamFailed
 Json = dict[str, Any]
 _PARALLEL_PARTS = 4
 _TRIES = 4
+_PIECE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class VideoKitClient:
         """Upload a file in parts, several at once; returns its id once the server has checked it.
 
         Args:
-            on_bytes: told of bytes as parts arrive.
+            on_bytes: told of bytes as they leave; of negative ones when a part has to be sent again.
         """
         size = path.stat().st_size  # noqa: ASYNC240 - one call
         started = await self._call(
@@ -90,8 +91,7 @@ class VideoKitClient:
                 )
                 offset = (number - 1) * started["partSize"]
                 length = min(started["partSize"], size - offset)
-                etag = await self._put_part(url, path, offset, length)
-                on_bytes(length)
+                etag = await self._put_part(url, path, offset, length, on_bytes)
                 return {"partNumber": number, "eTag": etag}
 
         async with asyncio.TaskGroup() as group:
@@ -132,22 +132,27 @@ class VideoKitClient:
             error=asset.get("errorMessage"),
         )
 
-    async def _put_part(self, url: str, path: Path, offset: int, length: int) -> str:
-        def read() -> bytes:
-            with path.open("rb") as file:
-                file.seek(offset)
-                return file.read(length)
-
+    async def _put_part(
+        self, url: str, path: Path, offset: int, length: int, on_bytes: Callable[[int], None]
+    ) -> str:
         for attempt in range(1, _TRIES + 1):
+            sent = 0
+
+            async def body() -> AsyncIterator[bytes]:
+                nonlocal sent
+                for start in range(offset, offset + length, _PIECE):
+                    piece = await asyncio.to_thread(_read, path, start, min(_PIECE, offset + length - start))
+                    yield piece
+                    sent += len(piece)
+                    on_bytes(len(piece))
+
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
             try:
-                answer = await self._parts.put(
-                    url,
-                    content=await asyncio.to_thread(read),
-                    headers={"Content-Type": "application/octet-stream"},
-                )
+                answer = await self._parts.put(url, content=body(), headers=headers)
                 answer.raise_for_status()
-                return answer.headers["ETag"]
+                return str(answer.headers["ETag"])
             except httpx.HTTPError as error:
+                on_bytes(-sent)  # it is sent again
                 if attempt == _TRIES:
                     raise UpstreamFailed(f"a part of the upload failed: {_why(error)}") from error
             await asyncio.sleep(0.5 * attempt)
@@ -155,12 +160,22 @@ class VideoKitClient:
 
     async def _call(self, method: str, path: str, body: Json | None = None) -> Json:
         try:
-            answer = await self._api.request(method, path, json=body)
+            for attempt in range(1, _TRIES + 1):
+                answer = await self._api.request(method, path, json=body)
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or attempt == _TRIES:
+                    break
+                await asyncio.sleep(attempt)
             answer.raise_for_status()
             result: Json = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise UpstreamFailed(f"{self._origin}: {_why(error)}") from error
         return result
+
+
+def _read(path: Path, start: int, length: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(length)
 
 
 def _why(error: Exception) -> str:
