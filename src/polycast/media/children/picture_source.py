@@ -4,6 +4,7 @@ A key frame is taken alone (one packet is read and decoded). An exact time costs
 the key frame before it, which a budget bounds: when it is used up, the key frame itself has to do.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from av.stream import Discard
 
 from polycast.domain.errors import LimitExceeded, Unreadable
 from polycast.media.children.opening import open_source
+from polycast.media.children.picture_index import KeyIndex
 from polycast.media.toolkit_allowlist import VIDEO_DECODERS
 
 MAX_PIXELS = 140_000_000
@@ -21,8 +23,10 @@ DECODE_BUDGET = 12_000_000_000
 
 _KEY_PACKETS = 2_000
 """Packets looked through for a key frame behind a seek; a seek that lands on none is broken."""
-_RETRY_BACK_S = (1.0, 4.0, 15.0)
-"""Transport streams are sought by any packet, not by key frames: further and further back until one is met."""
+_BACK_S = (0.0, 2.0, 6.0, 15.0, 60.0)
+"""Transport streams are sought by any packet, not by key frames, and indices know times of decoding: further and
+further back until a key frame is met."""
+_HELD_BYTES = 64 << 20
 _CONTINUE_S = 2.0
 _EXACT_WINDOW_S = 0.5
 
@@ -52,8 +56,7 @@ class PictureSource:
         self._context = context
         self._budget = budget
         self._moved = False
-        # only here is the start of the file the start of the media, and seeking by bytes of any use
-        self._begins = self._container.format.name in ("mpegts", "mpeg")
+        self._index = KeyIndex(self._container, self._stream)
         self._frames: Iterator[Any] | None = None
         self._last: Any = None
         self._pending: Any = None
@@ -66,7 +69,7 @@ class PictureSource:
         self._restart()
         self._target = None
         self._moved = True
-        for frame in self._decode():
+        for frame in self._decode(self._container.demux(self._stream)):
             return frame
         return None
 
@@ -94,27 +97,31 @@ class PictureSource:
         if self._budget <= 0:
             return self.key(time_s) or self._last
         target = self._ticks(time_s)
-        if not self._ahead(target, time_s):
-            self._go(time_s)
-        found = self._forward(target)
-        for back_s in _RETRY_BACK_S:
-            if found is not None and found.pts is not None and found.pts <= target + self._half_frame:
-                break
-            if time_s <= self._start_s:
-                break
-            # the seek came out behind the time asked for (times of decoding, not of showing, are indexed)
+        if self._ahead(target, time_s):
+            return self._forward(target)
+        for back_s in _BACK_S:
             self._go(time_s - back_s)
-            found = self._forward(target) or found
-        return found
+            packets = self._from_key_frame(target)
+            if packets is not None:
+                self._frames = self._decode(packets)
+                found = self._forward(target)
+                if found is not None:
+                    return found
+            if time_s - back_s <= self._start_s:
+                break
+        # no key frame before it at all: whatever decodes from where the last seek came out
+        self._go(time_s - back_s)
+        return self._forward(target)
 
     def near(self, time_s: float, tolerance_s: float) -> Any | None:
-        """The key frame if it is at most this much too early, else the exact picture."""
-        known = self._indexed_key_s(time_s)
-        if known is None or time_s - known <= tolerance_s:
-            frame = self.key(time_s)
-            if frame is not None and frame.pts is not None:
-                early = time_s - self.time_of(frame)
-                if -tolerance_s <= early <= tolerance_s:
+        """A key frame that is at most this much off, before or behind, else the exact picture."""
+        known = self._index.nearest_s(time_s)
+        # without an index nobody knows whether a seek comes out at the key frame before a time or behind it
+        places = (time_s, time_s - tolerance_s, time_s + tolerance_s) if known is None else (known,)
+        if known is None or abs(time_s - known) <= tolerance_s:
+            for place in places:
+                frame = self.key(place)
+                if frame is not None and abs(time_s - self.time_of(frame)) <= tolerance_s:
                     return frame
         return self.at(time_s)
 
@@ -147,19 +154,14 @@ class PictureSource:
         return int(1 / rate / self._stream.time_base / 2) if rate else 0
 
     def _ticks(self, time_s: float) -> int:
-        return round(time_s / self._stream.time_base)
-
-    def _indexed_key_s(self, time_s: float) -> float | None:
-        entries = self._stream.index_entries
-        position = entries.search_timestamp(self._ticks(time_s)) if len(entries) else -1
-        return float(entries[position].timestamp * self._stream.time_base) if position >= 0 else None
+        return round(time_s / float(self._stream.time_base))
 
     def _ahead(self, target: int, time_s: float) -> bool:
         """Going on is cheaper than a seek: the time lies in the group of pictures that is being decoded."""
         if self._frames is None or self._last is None or self._last.pts is None or target < self._last.pts:
             return False
         here_s = self.time_of(self._last)
-        known = self._indexed_key_s(time_s)
+        known = self._index.key_s(time_s)
         return known <= here_s if known is not None else time_s - here_s <= _CONTINUE_S
 
     def _restart(self) -> None:
@@ -170,7 +172,7 @@ class PictureSource:
         self._restart()
         self._moved = True
         try:
-            if time_s <= self._start_s and self._begins:
+            if time_s <= self._start_s and not self._index.possible:
                 # by position: by time, decoding starts earlier than showing, and the first key frame is missed
                 self._container.seek(0, unsupported_byte_offset=True)
             else:
@@ -194,8 +196,7 @@ class PictureSource:
     def _forward(self, target: int) -> Any | None:
         """Decode until the picture that shows at `target` is known."""
         if self._frames is None:
-            self._target = target
-            self._frames = self._decode()
+            self._frames = self._decode(self._container.demux(self._stream))
         self._target = target
         limit = target + self._half_frame
         while True:
@@ -209,10 +210,34 @@ class PictureSource:
             if self._budget <= 0:
                 return self._pending
 
-    def _decode(self) -> Iterator[Any]:
+    def _from_key_frame(self, target: int) -> Iterator[Any] | None:
+        """Packets from the last key frame that shows at or before `target`; None when there is none ahead of it.
+
+        Nothing is decoded to find it: packets are read up to the target, and those before the key frame dropped.
+        """
+        held: list[Any] = []
+        size = 0
+        limit = target + self._half_frame
+        packets = self._container.demux(self._stream)
+        try:
+            for packet in packets:
+                shown = packet.pts if packet.pts is not None else packet.dts
+                if packet.is_keyframe and packet.size and shown is not None and shown <= limit:
+                    held, size = [], 0
+                    held.append(packet)
+                elif held:
+                    held.append(packet)
+                size += packet.size
+                if (packet.dts is not None and packet.dts > limit) or size > _HELD_BYTES:
+                    break
+        except FFmpegError:
+            pass  # damage further on: what is held may be all that is needed
+        return itertools.chain(held, packets) if held else None
+
+    def _decode(self, packets: Iterator[Any]) -> Iterator[Any]:
         window = self._ticks(_EXACT_WINDOW_S)
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in packets:
                 time = packet.pts
                 far = self._target is not None and time is not None and time < self._target - window
                 # pictures that nothing refers to need not be decoded on the way
