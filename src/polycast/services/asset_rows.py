@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.tables import (
@@ -33,9 +33,10 @@ from polycast.domain.assets import (
 )
 from polycast.domain.states import AssetStatus, GenerationState, OutputStatus
 
-ASSET_QUERY = select(assets, collections.c.uid.label("collection_uid")).outerjoin(
-    collections, collections.c.num == assets.c.collection_num
-)
+# the trigrams are for the index alone: hundreds of words a row that nobody reads
+ASSET_QUERY: Select[Any] = select(
+    *(c for c in assets.c if c.name != "grams"), collections.c.uid.label("collection_uid")
+).select_from(assets.outerjoin(collections, collections.c.num == assets.c.collection_num))
 
 
 async def load_sources_and_outputs(tx: AsyncConnection, rows: Sequence[Row[Any]]) -> list[Asset]:
@@ -60,19 +61,35 @@ async def load_sources_and_outputs(tx: AsyncConnection, rows: Sequence[Row[Any]]
     ]
 
 
-async def load_details(tx: AsyncConnection, row: Row[Any]) -> Asset:
-    """One asset with all that belongs to it, the newest playable generation of its main output included."""
-    (asset,) = await load_sources_and_outputs(tx, [row])
-    num = asset.num
-    chapter_rows = await tx.execute(
-        select(chapters).where(chapters.c.asset_num == num).order_by(chapters.c.start_s, chapters.c.num)
-    )
-    image_rows = await tx.execute(
+async def with_presentation(tx: AsyncConnection, found: Sequence[Asset]) -> list[Asset]:
+    """The same assets with their chapters and named pictures: two more queries, however many assets."""
+    nums = [asset.num for asset in found]
+    if not nums:
+        return []
+    named: dict[int, list[Chapter]] = defaultdict(list)
+    for row in await tx.execute(
+        select(chapters).where(chapters.c.asset_num.in_(nums)).order_by(chapters.c.start_s, chapters.c.num)
+    ):
+        named[row.asset_num].append(Chapter(row.uid, row.title, row.start_s, row.end_s))
+    pictures: dict[int, list[AssetImage]] = defaultdict(list)
+    for row in await tx.execute(
         select(asset_images, files.c.key.label("file_key"))
         .outerjoin(files, files.c.num == asset_images.c.file_num)
-        .where(asset_images.c.asset_num == num)
+        .where(asset_images.c.asset_num.in_(nums))
         .order_by(asset_images.c.name)
-    )
+    ):
+        pictures[row.asset_num].append(
+            AssetImage(row.name, row.image_uid, row.file_name, row.url, row.file_key)
+        )
+    return [
+        replace(asset, chapters=tuple(named[asset.num]), images=tuple(pictures[asset.num])) for asset in found
+    ]
+
+
+async def load_details(tx: AsyncConnection, row: Row[Any]) -> Asset:
+    """One asset with all that belongs to it, the newest playable generation of its main output included."""
+    (asset,) = await with_presentation(tx, await load_sources_and_outputs(tx, [row]))
+    num = asset.num
     attachment_rows = await tx.execute(
         select(attachments)
         .where(attachments.c.asset_num == num)
@@ -81,8 +98,6 @@ async def load_details(tx: AsyncConnection, row: Row[Any]) -> Asset:
     main = asset.main_output
     return replace(
         asset,
-        chapters=tuple(Chapter(r.uid, r.title, r.start_s, r.end_s) for r in chapter_rows),
-        images=tuple(AssetImage(r.name, r.image_uid, r.file_name, r.url, r.file_key) for r in image_rows),
         attachments=tuple(attachment_from_row(r) for r in attachment_rows),
         generation=await newest_generation(tx, main.num) if main else None,
     )

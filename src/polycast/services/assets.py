@@ -22,13 +22,19 @@ from polycast.db.tables import (
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import Asset, AssetSource
 from polycast.domain.errors import Conflict, Invalid, NotFound
+from polycast.domain.media import SourceInfo
 from polycast.domain.paging import Page, PageRequest, grams
 from polycast.domain.presets import DEFAULT_PRESET, PRESETS
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.domain.tenants import SWITCHES
 from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
-from polycast.services.asset_rows import ASSET_QUERY, load_details, load_sources_and_outputs
+from polycast.services.asset_rows import (
+    ASSET_QUERY,
+    load_details,
+    load_sources_and_outputs,
+    with_presentation,
+)
 from polycast.services.files import checked_metadata, discard_file
 from polycast.services.filters import ListFilter, checked_words, conditions, flat, metadata_text, ordering
 
@@ -188,6 +194,7 @@ class Assets:
                 raise NotFound("file", source.file_uid)
             if row.status != FileStatus.COMPLETED:
                 raise Conflict(f"file {source.file_uid} is {row.status}, not completed")
+            _check_tracks(row.probe, source)
             total += row.size or 0
             await tx.execute(
                 insert(asset_sources).values(
@@ -263,9 +270,19 @@ class Assets:
             return await _one(tx, assets.c.num == num)
 
     async def list(
-        self, caller: Caller, page: PageRequest, chosen: ListFilter, more: AssetFilter | None = None
+        self,
+        caller: Caller,
+        page: PageRequest,
+        chosen: ListFilter,
+        more: AssetFilter | None = None,
+        *,
+        presentation: bool = False,
     ) -> Page[Asset]:
-        """A page of assets, oldest first unless sorted, with sources and outputs of each."""
+        """A page of assets, oldest first unless sorted, with sources and outputs of each.
+
+        Args:
+            presentation: with chapters and named pictures, too.
+        """
         more = more or AssetFilter()
         where = [assets.c.tenant_num == caller.tenant.num]
         where += conditions(
@@ -311,7 +328,8 @@ class Assets:
                     ASSET_QUERY.where(*where).order_by(*order).limit(page.limit).offset(page.offset)
                 )
             ).all()
-            return Page(await load_sources_and_outputs(tx, rows), total, page)
+            found = await load_sources_and_outputs(tx, rows)
+            return Page(await with_presentation(tx, found) if presentation else found, total, page)
 
     async def update(self, caller: Caller, uid: UUID, changes: AssetChanges) -> Asset:
         """Change what is said of an asset.
@@ -321,24 +339,8 @@ class Assets:
         """
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
-            old = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
-            if old is None:
-                raise NotFound("asset", uid)
-            values = _changed(old, changes)
-            if changes.collection is not None:
-                values["collection_num"] = await collection_num(tx, caller, changes.collection)
-            if "tags" in values:
-                await remember_tags(tx, caller, values["tags"])
-            values["grams"] = _grams(
-                uid, *(values.get(k, getattr(old, k)) for k in ("title", "description", "metadata", "tags"))
-            )
-            await tx.execute(
-                update(assets).where(assets.c.num == old.num).values(**values, updated_at=func.now())
-            )
-            await ledger.record(
-                tx, caller, "asset.updated", "asset", uid, {"fields": sorted(set(values) - {"grams"})}
-            )
-            return await _one(tx, assets.c.num == old.num)
+            num = await change_asset(tx, caller, uid, changes)
+            return await _one(tx, assets.c.num == num)
 
     async def delete(self, caller: Caller, uid: UUID, *, with_files: bool = False) -> None:
         """Delete an asset, its outputs and media; running jobs are cancelled.
@@ -386,6 +388,47 @@ class Assets:
             await ledger.discard(tx, [f"media/{uid}/"])
             await ledger.count(tx, row.tenant_num, "stored_bytes", -row.stored_size, uid)
             await ledger.record(tx, caller, "asset.deleted", "asset", uid, {"title": row.title})
+
+
+async def change_asset(tx: AsyncConnection, caller: Caller, uid: UUID, changes: AssetChanges) -> int:
+    """Change what is said of an asset, in the caller's transaction; the row stays locked until its end.
+
+    Returns:
+        The asset's number.
+
+    Raises:
+        NotFound: it is not the tenant's. Invalid: see `Assets.update`.
+    """
+    old = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
+    if old is None:
+        raise NotFound("asset", uid)
+    values = _changed(old, changes)
+    if changes.collection is not None:
+        values["collection_num"] = await collection_num(tx, caller, changes.collection)
+    if "tags" in values:
+        await remember_tags(tx, caller, values["tags"])
+    values["grams"] = _grams(
+        uid, *(values.get(k, getattr(old, k)) for k in ("title", "description", "metadata", "tags"))
+    )
+    await tx.execute(update(assets).where(assets.c.num == old.num).values(**values, updated_at=func.now()))
+    await ledger.record(
+        tx, caller, "asset.updated", "asset", uid, {"fields": sorted(set(values) - {"grams"})}
+    )
+    return int(old.num)
+
+
+def _check_tracks(probe: dict[str, Any] | None, source: AssetSource) -> None:
+    """Refuse at once what would end as an asset in error; a file nobody could read says so by itself."""
+    if probe is None or not source.tracks:
+        return
+    info = SourceInfo.from_json(probe)
+    groups = {"video": info.video, "audio": info.audio, "captions": info.captions}
+    for track in source.tracks:
+        if not any(each.id == track.track for each in groups.get(track.kind, ())):  # type: ignore[attr-defined]
+            raise Invalid(
+                f"the file has no {track.kind} track {track.track[:64]}",
+                field="transcodedSources.transcodingTracks",
+            )
 
 
 def _own(caller: Caller, uid: UUID) -> Any:

@@ -83,9 +83,16 @@ def ordering(
         expression = func.lower(c.metadata[match[1]].astext)
     else:
         raise Invalid(f"the list cannot be sorted by {sort}", field="sort")
-    if descending:
-        return [expression.desc().nulls_last(), c.num.desc()]
-    return [expression.asc().nulls_last(), c.num.asc()]
+    if not descending:
+        # NULLS LAST is what ascending means anyway
+        return [expression.asc(), c.num.asc()]
+    # said for a column without NULLs, it would keep PostgreSQL from walking the index backwards
+    last = (
+        expression.desc()
+        if getattr(expression, "nullable", True) is False
+        else expression.desc().nulls_last()
+    )
+    return [last, c.num.desc()]
 
 
 def metadata_text(table: FromClause) -> ColumnElement[str]:

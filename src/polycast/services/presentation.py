@@ -17,10 +17,11 @@ from polycast.domain.assets import Tag
 from polycast.domain.errors import Invalid, NotFound
 from polycast.domain.states import FileStatus
 from polycast.services import ledger
-from polycast.services.assets import AssetChanges, Assets, remember_tags
+from polycast.services.assets import AssetChanges, Assets, change_asset, checked_text, remember_tags
 from polycast.services.filters import checked_words
 
 MAX_CHAPTERS = 500
+MAX_IMAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +58,9 @@ class Presentation:
             Invalid: no title, a negative or endless time, an end before its start, too many.
         """
         caller.require(Permission.WRITE)
-        for chapter in new:
-            _check_chapter(chapter)
         async with self._db.transaction() as tx:
             num = await _locked(tx, caller, asset)
-            if replace:
-                await tx.execute(delete(chapters).where(chapters.c.asset_num == num))
-            had = (
-                await tx.execute(
-                    select(func.count()).select_from(chapters).where(chapters.c.asset_num == num)
-                )
-            ).scalar_one()
-            if had + len(new) > MAX_CHAPTERS:
-                raise Invalid(f"an asset has at most {MAX_CHAPTERS} chapters", field="chapters")
-            if new:
-                await tx.execute(
-                    insert(chapters),
-                    [
-                        {
-                            "asset_num": num,
-                            "title": c.title.strip(),
-                            "start_s": float(c.start_s),
-                            "end_s": float(c.end_s) if c.end_s is not None else None,
-                        }
-                        for c in new
-                    ],
-                )
+            await _put_chapters(tx, num, new, replace=replace)
             await _touch(tx, caller, num, asset, "chapters")
 
     async def remove_chapter(self, caller: Caller, asset: UUID, chapter: UUID) -> None:
@@ -99,19 +77,48 @@ class Presentation:
                 raise NotFound("chapter", chapter)
             await _touch(tx, caller, num, asset, "chapters")
 
+    async def change(
+        self,
+        caller: Caller,
+        asset: UUID,
+        changes: AssetChanges,
+        *,
+        chapters: Sequence[NewChapter] | None = None,
+        images: Mapping[str, NewImage] | None = None,
+    ) -> None:
+        """Change an asset with chapters and pictures at once: all of it, or nothing where one part is refused.
+
+        Args:
+            chapters, images: replace those it has; None leaves them.
+
+        Raises:
+            Invalid, NotFound: as `Assets.update`, `add_chapters` and `set_images`.
+        """
+        caller.require(Permission.WRITE)
+        async with self._db.transaction() as tx:
+            num = await change_asset(tx, caller, asset, changes)
+            if chapters is not None:
+                await _put_chapters(tx, num, chapters, replace=True)
+            if images is not None:
+                await _put_images(tx, num, images, replace=True)
+
     async def add_tags(self, caller: Caller, asset: UUID, names: Sequence[str]) -> None:
         """Add tags; those it has already stay once."""
-        current = await self._assets.get(caller, asset)
-        await self._assets.update(caller, asset, AssetChanges(tags=[*current.tags, *names]))
+        caller.require(Permission.WRITE)
+        async with self._db.transaction() as tx:
+            current = await _locked_tags(tx, caller, asset)
+            await change_asset(tx, caller, asset, AssetChanges(tags=[*current, *names]))
 
     async def remove_tag(self, caller: Caller, asset: UUID, tag: str) -> None:
         """Remove a tag by its text or its id; NotFound when the asset does not carry it."""
-        current = await self._assets.get(caller, asset)
-        ids = await self.tag_ids(caller, current.tags)
-        name = next((n for n in current.tags if n == tag or str(ids.get(n)) == tag.lower()), None)
-        if name is None:
-            raise NotFound("tag", tag)
-        await self._assets.update(caller, asset, AssetChanges(tags=[t for t in current.tags if t != name]))
+        caller.require(Permission.WRITE)
+        ids = await self.tag_ids(caller, (await self._assets.get(caller, asset)).tags)
+        async with self._db.transaction() as tx:
+            current = await _locked_tags(tx, caller, asset)
+            name = next((n for n in current if n == tag or str(ids.get(n)) == tag.lower()), None)
+            if name is None:
+                raise NotFound("tag", tag[:64])
+            await change_asset(tx, caller, asset, AssetChanges(tags=[t for t in current if t != name]))
 
     async def tag_ids(self, caller: Caller, names: Sequence[str]) -> dict[str, UUID]:
         """Ids of the tenant's tags by their text."""
@@ -160,18 +167,7 @@ class Presentation:
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
             num = await _locked(tx, caller, asset)
-            if replace:
-                await tx.execute(delete(asset_images).where(asset_images.c.asset_num == num))
-            for name, image in images.items():
-                values = {"asset_num": num, "name": _image_name(name), **await _image(tx, num, image)}
-                await tx.execute(
-                    upsert(asset_images)
-                    .values(**values)
-                    .on_conflict_do_update(
-                        index_elements=["asset_num", "name"],
-                        set_={k: v for k, v in values.items() if k not in ("asset_num", "name")},
-                    )
-                )
+            await _put_images(tx, num, images, replace=replace)
             await _touch(tx, caller, num, asset, "images")
 
     async def remove_image(self, caller: Caller, asset: UUID, name: str) -> None:
@@ -187,6 +183,60 @@ class Presentation:
             if gone.first() is None:
                 raise NotFound("image", name)
             await _touch(tx, caller, num, asset, "images")
+
+
+async def _put_chapters(
+    tx: AsyncConnection, num: int, new: Sequence[NewChapter], *, replace: bool = False
+) -> None:
+    for chapter in new:
+        _check_chapter(chapter)
+    if replace:
+        await tx.execute(delete(chapters).where(chapters.c.asset_num == num))
+    had = (
+        await tx.execute(select(func.count()).select_from(chapters).where(chapters.c.asset_num == num))
+    ).scalar_one()
+    if had + len(new) > MAX_CHAPTERS:
+        raise Invalid(f"an asset has at most {MAX_CHAPTERS} chapters", field="chapters")
+    rows = [
+        {
+            "asset_num": num,
+            "title": c.title.strip(),
+            "start_s": float(c.start_s),
+            "end_s": float(c.end_s) if c.end_s is not None else None,
+        }
+        for c in new
+    ]
+    if rows:
+        await tx.execute(insert(chapters), rows)
+
+
+async def _put_images(
+    tx: AsyncConnection, num: int, images: Mapping[str, NewImage], *, replace: bool = False
+) -> None:
+    if replace:
+        await tx.execute(delete(asset_images).where(asset_images.c.asset_num == num))
+    for name, image in images.items():
+        values = {"asset_num": num, "name": _image_name(name), **await _image(tx, num, image)}
+        await tx.execute(
+            upsert(asset_images)
+            .values(**values)
+            .on_conflict_do_update(
+                index_elements=["asset_num", "name"],
+                set_={k: v for k, v in values.items() if k not in ("asset_num", "name")},
+            )
+        )
+    had = (
+        await tx.execute(
+            select(func.count()).select_from(asset_images).where(asset_images.c.asset_num == num)
+        )
+    ).scalar_one()
+    if had > MAX_IMAGES:
+        raise Invalid(f"an asset has at most {MAX_IMAGES} pictures", field="images")
+
+
+async def _locked_tags(tx: AsyncConnection, caller: Caller, uid: UUID) -> list[str]:
+    num = await _locked(tx, caller, uid)
+    return list((await tx.execute(select(assets.c.tags).where(assets.c.num == num))).scalar_one())
 
 
 async def _locked(tx: AsyncConnection, caller: Caller, uid: UUID) -> int:
@@ -224,6 +274,8 @@ def _image_name(name: str) -> str:
 
 
 async def _image(tx: AsyncConnection, asset_num: int, image: NewImage) -> dict[str, Any]:
+    if image.file_name is not None:
+        checked_text(image.file_name, "images.name", 1024)
     if image.image is not None:
         row = (
             await tx.execute(
@@ -246,8 +298,7 @@ async def _image(tx: AsyncConnection, asset_num: int, image: NewImage) -> dict[s
             raise NotFound("image", image.image)
     if image.url is None:
         raise Invalid("an image needs an id or a url", field="images")
-    parts = urlsplit(image.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(image.url) > 2048:
+    if not _is_address(image.url):
         raise Invalid("an image's url must be http or https", field="images.url")
     return {
         "file_num": None,
@@ -255,3 +306,20 @@ async def _image(tx: AsyncConnection, asset_num: int, image: NewImage) -> dict[s
         "file_name": image.file_name,
         "url": image.url,
     }
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    # it comes back in pages and policies: nothing in it may end an attribute or a directive
+    plain = url.isprintable() and not set(url) & set(" \"'<>;,\\")
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and port != 0
+        and plain
+        and len(url) <= 2048
+    )

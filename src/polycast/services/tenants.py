@@ -301,7 +301,7 @@ def _tenant(row: Row[Any]) -> Tenant:
 
 def _checked_name(name: str) -> str:
     name = name.strip()
-    if not name or len(name) > 200:
+    if not name or len(name) > 200 or "\0" in name:
         raise Invalid("name must have 1 to 200 characters", field="name")
     return name
 

@@ -6,13 +6,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from polycast.dialects.videokit.auth import CallerDep, ServicesDep
+from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import MAX_PAGE, Wire, page_of, uid
 from polycast.domain.access import Role
 from polycast.domain.errors import NotFound
 from polycast.domain.paging import PageRequest
 from polycast.services.keys import ApiKey
 
-router = APIRouter(tags=["core.api_keys"])
+router = APIRouter(route_class=StrictRoute, tags=["core.api_keys"])
 ROLES = {"role-admin": Role.ADMIN, "role-editor": Role.EDITOR, "role-viewer": Role.VIEWER}
 _NAMES = {Role.ADMIN: "Admin", Role.EDITOR: "Editor", Role.VIEWER: "Viewer", Role.OWNER: "Admin"}
 

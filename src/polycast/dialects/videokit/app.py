@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from polycast.dialects.videokit import (
@@ -21,7 +21,8 @@ from polycast.dialects.videokit import (
     playback,
     streaming,
 )
-from polycast.dialects.videokit.wire import Lenient
+from polycast.dialects.videokit.envelope import envelope
+from polycast.dialects.videokit.lenient import Lenient
 from polycast.domain import errors
 from polycast.services.registry import Services
 
@@ -58,6 +59,8 @@ def create_videokit(services: Services) -> ASGIApp:
         version="1",
         description="Polycast in the words of Cloud Video Kit.",
         redirect_slashes=False,
+        # the vendor's samples send bodies without a type, too
+        strict_content_type=False,
     )
     app.state.services = services
     for module in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback):
@@ -65,6 +68,7 @@ def create_videokit(services: Services) -> ASGIApp:
     app.add_exception_handler(errors.PolycastError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
@@ -89,28 +93,28 @@ def _query_fields(route: APIRoute) -> list[Any]:
     return found
 
 
-def _envelope(status: int, code: str, message: str) -> JSONResponse:
-    body = {"status": {"code": code, "status": status, "message": message}, "success": False}
-    return JSONResponse(body, status)
-
-
-async def _domain_error(request: Request, error: Exception) -> JSONResponse:
+async def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.PolycastError)
     found = service_status(error)
     message = str(found["message"])
     if error.field and error.field not in message:
         message = f"{error.field}: {message}"
-    return _envelope(int(str(found["status"])), str(found["code"]), message)
+    return envelope(int(str(found["status"])), str(found["code"]), message)
 
 
-async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return _envelope(400, "common_2", f"{where or 'body'}: {first['msg']}")
+    return envelope(400, "common_2", f"{where or 'body'}: {first['msg']}")
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {404: "common_1", 405: "method_not_allowed"}.get(error.status_code, "error")
-    return _envelope(error.status_code, code, str(error.detail))
+    code = {400: "common_2", 404: "common_1", 405: "method_not_allowed"}.get(error.status_code, "error")
+    return envelope(error.status_code, code, str(error.detail), error.headers)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """What nobody foresaw; the log has it, the caller learns nothing of the inside."""
+    return envelope(500, "error", "internal error")

@@ -1,10 +1,12 @@
 """Section Assets: VOD assets and their outputs."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from polycast.dialects.videokit.auth import BaseDep, CallerDep, ServicesDep
@@ -17,15 +19,26 @@ from polycast.dialects.videokit.mapping import (
     verdicts,
     vod_asset_result,
 )
-from polycast.dialects.videokit.wire import Wire, enumerated, moment, page_of, paging, split, uid, words
+from polycast.dialects.videokit.strict import StrictRoute
+from polycast.dialects.videokit.wire import (
+    MAX_INT64,
+    Wire,
+    enumerated,
+    moment,
+    page_of,
+    paging,
+    split,
+    uid,
+    words,
+)
 from polycast.domain.assets import AssetSource
-from polycast.domain.errors import Invalid
 from polycast.domain.ids import parse_uid
 from polycast.domain.paging import PageRequest
 from polycast.services.assets import AssetChanges, AssetFilter
 from polycast.services.filters import ListFilter
 
-router = APIRouter(tags=["vod.assets"])
+MAX_SOURCES, MAX_TRACKS, MAX_PAIRS = 32, 128, 1000
+router = APIRouter(route_class=StrictRoute, tags=["vod.assets"])
 
 
 class TrackSelector(Wire):
@@ -45,14 +58,14 @@ class VodSource(Wire):
     """One file of an asset."""
 
     file_id: str
-    transcoding_tracks: list[TranscodingTrack] | None = None
+    transcoding_tracks: list[TranscodingTrack] | None = Field(None, max_length=MAX_TRACKS)
     file_types_flag: str | None = None
 
 
 class CreateAsset(Wire):
     """create_vod_asset"""
 
-    transcoded_sources: list[VodSource]
+    transcoded_sources: list[VodSource] = Field(min_length=1, max_length=MAX_SOURCES)
     preset: str
     metadata: dict[str, Any] | None = None
     title: str | None = None
@@ -80,11 +93,15 @@ class OutputPair(Wire):
     output_id: str
 
 
+def title_in(metadata: Mapping[str, Any]) -> str | None:
+    """The title that metadata carry, for clients that write it there; None without one."""
+    found = next((v for k, v in metadata.items() if k.lower() == "title"), None)
+    return str(found) if isinstance(found, str | int | float) else None
+
+
 @router.post("/vod/v1/assets", operation_id="create_vod_asset")
 async def create(body: CreateAsset, caller: CallerDep, have: ServicesDep) -> dict[str, str]:
     """Make a VOD asset from uploaded files with one preset; audio is used only where it is named."""
-    if not body.transcoded_sources:
-        raise Invalid("at least one file is required", field="transcodedSources")
     sources = []
     for source in body.transcoded_sources:
         kinds = enumerated([source.file_types_flag or ""], FILE_KINDS, "fileTypesFlag")
@@ -99,7 +116,7 @@ async def create(body: CreateAsset, caller: CallerDep, have: ServicesDep) -> dic
             )
         )
     metadata = body.metadata or {}
-    title = body.title if body.title is not None else str(metadata.get("Title", metadata.get("title", "")))
+    title = body.title if body.title is not None else title_in(metadata) or ""
     if title:
         metadata = {**metadata, "Title": title}
     asset = await have.assets.create(
@@ -118,8 +135,8 @@ async def list_assets(
     file_id: Annotated[str | None, Query(alias="fileId")] = None,
     status_names: Annotated[list[str] | None, Query(alias="statuses")] = None,
     presets: Annotated[list[str] | None, Query()] = None,
-    duration_from: Annotated[int | None, Query(alias="durationFrom")] = None,
-    duration_to: Annotated[int | None, Query(alias="durationTo")] = None,
+    duration_from: Annotated[int | None, Query(alias="durationFrom", ge=0, le=MAX_INT64)] = None,
+    duration_to: Annotated[int | None, Query(alias="durationTo", ge=0, le=MAX_INT64)] = None,
 ) -> dict[str, Any]:
     """Page through VOD assets."""
     found = await have.assets.list(
@@ -152,7 +169,7 @@ async def delete_many(
 
 @router.post("/vod/v1/assets/outputs/progress", operation_id="get_many_vod_outputs_progress")
 async def many_progress(
-    body: Annotated[list[OutputPair], Body()], caller: CallerDep, have: ServicesDep
+    body: Annotated[list[OutputPair], Body(max_length=MAX_PAIRS)], caller: CallerDep, have: ServicesDep
 ) -> list[dict[str, Any]]:
     """Progress of several output jobs."""
     found = await have.outputs.progress(caller, [(uid(p.id, "asset"), p.output_id) for p in body])
@@ -174,8 +191,8 @@ async def update(
     title = body.title
     if title is not None:
         metadata = {**(metadata or {}), "Title": title}
-    elif metadata and "Title" in metadata:
-        title = str(metadata["Title"])
+    elif metadata:
+        title = title_in(metadata)
     changes = AssetChanges(
         title=title,
         metadata=metadata,

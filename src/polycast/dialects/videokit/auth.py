@@ -28,16 +28,31 @@ async def caller(
     """The caller behind the headers.
 
     Raises:
-        Unauthorized: neither a good key nor a good token. Forbidden: another tenant's id.
+        Unauthorized: neither a good key nor a good token. Forbidden: another tenant's id, a blocked tenant.
     """
+    return await _caller(request, x_api_key, x_tenant_id, blocked_too=False)
+
+
+async def blocked_caller(
+    request: Request,
+    x_api_key: Annotated[str | None, Header(description="The key.")] = None,
+    x_tenant_id: Annotated[str | None, Header(description="Tenant id; optional for a tenant's key.")] = None,
+) -> Caller:
+    """As `caller`, also for a blocked tenant: where it is told that it is."""
+    return await _caller(request, x_api_key, x_tenant_id, blocked_too=True)
+
+
+async def _caller(request: Request, key: str | None, tenant: str | None, *, blocked_too: bool) -> Caller:
     have = services(request)
     request_id = request.headers.get("x-request-id", "")[:64] or None
-    if x_api_key:
-        return await have.keys.authenticate(x_api_key, tenant=x_tenant_id or None, request_id=request_id)
+    if key:
+        return await have.keys.authenticate(
+            key, tenant=tenant or None, request_id=request_id, blocked_too=blocked_too
+        )
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return await have.keys.caller_for(
-            read_token(have, token), tenant=x_tenant_id or None, request_id=request_id
+            read_token(have, token), tenant=tenant or None, request_id=request_id, blocked_too=blocked_too
         )
     raise Unauthorized("the header X-Api-Key is missing")
 
@@ -64,6 +79,13 @@ def base_url(request: Request) -> str:
     return services(request).public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
 
 
+def root_url(request: Request) -> str:
+    """Where this dialect answers, without a slash at the end: below its mount, or on a host of its own."""
+    return base_url(request) + str(request.scope.get("root_path", "")).rstrip("/")
+
+
 CallerDep = Annotated[Caller, Depends(caller)]
+BlockedCallerDep = Annotated[Caller, Depends(blocked_caller)]
 ServicesDep = Annotated[Services, Depends(services)]
 BaseDep = Annotated[str, Depends(base_url)]
+RootDep = Annotated[str, Depends(root_url)]

@@ -4,14 +4,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query
 
-from polycast.dialects.videokit.auth import TOKEN_LIFE_S, CallerDep, ServicesDep, issue_token
+from polycast.dialects.videokit.auth import (
+    TOKEN_LIFE_S,
+    BlockedCallerDep,
+    CallerDep,
+    ServicesDep,
+    issue_token,
+)
+from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import MAX_PAGE, page_of, uid
 from polycast.domain.errors import Invalid, NotFound, Unauthorized
 from polycast.domain.ids import parse_uid
 from polycast.domain.paging import Page, PageRequest
 from polycast.domain.presets import PRESETS
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 
 FILE_TYPES = {
     "Audio": [".mp3", ".wav", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".ac3"],
@@ -252,7 +259,7 @@ async def presets(
 
 
 @router.get("/core/v1/settings/tenant/{id}/status", operation_id="get_tenant_status", tags=["core.tenants"])
-async def tenant_status(id: str, caller: CallerDep, have: ServicesDep) -> dict[str, str]:
+async def tenant_status(id: str, caller: BlockedCallerDep, have: ServicesDep) -> dict[str, str]:
     """Status of the caller's tenant."""
     if uid(id, "tenant") != caller.tenant.uid:
         raise NotFound("tenant", id)

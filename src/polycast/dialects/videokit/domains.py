@@ -6,10 +6,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from polycast.dialects.videokit.auth import CallerDep, ServicesDep
+from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, uid
 from polycast.services.catalog import Domain
 
-router = APIRouter(tags=["streaming.domains"])
+router = APIRouter(route_class=StrictRoute, tags=["streaming.domains"])
 
 
 class AddDomain(Wire):

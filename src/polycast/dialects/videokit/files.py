@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from polycast.dialects.videokit.auth import BaseDep, CallerDep, ServicesDep
 from polycast.dialects.videokit.mapping import FILE_KINDS, FILE_STATUSES, file_result, tracks_result, verdicts
+from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import (
     Wire,
     date,
@@ -21,12 +22,13 @@ from polycast.dialects.videokit.wire import (
     uids,
     words,
 )
+from polycast.domain.access import Permission
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
 from polycast.services.files import FileChanges
 from polycast.services.filters import ListFilter
 
-router = APIRouter(tags=["vod.files"])
+router = APIRouter(route_class=StrictRoute, tags=["vod.files"])
 URLS_AT_ONCE = 100
 """addresses handed out by start; the rest one by one"""
 
@@ -87,9 +89,9 @@ def list_filter(
         tags=split(tags or []),
         attributes=words(split(attributes or [])),
         created_from=moment(create_date_start, "createDateStart"),
-        created_to=moment(create_date_end, "createDateEnd"),
+        created_to=moment(create_date_end, "createDateEnd", upper=True),
         updated_from=moment(modified_start, "lastModificationDateStart"),
-        updated_to=moment(modified_end, "lastModificationDateEnd"),
+        updated_to=moment(modified_end, "lastModificationDateEnd", upper=True),
     )
 
 
@@ -128,7 +130,8 @@ async def started(have: Any, upload: Any, base: str) -> dict[str, Any]:
 async def part_url(
     id: str, partNumber: int, caller: CallerDep, have: ServicesDep, base: BaseDep
 ) -> dict[str, str]:
-    """Upload address of one part."""
+    """Upload address of one part; for those who may upload."""
+    caller.require(Permission.WRITE)
     file = await have.files.get(caller, uid(id, "file"))
     return {"url": await have.uploads.part_url(file, partNumber, base)}
 

@@ -13,7 +13,9 @@ from starlette.responses import Response
 from polycast.dialects.videokit.auth import BaseDep, CallerDep, ServicesDep
 from polycast.dialects.videokit.files import CompleteUpload, list_filter, started
 from polycast.dialects.videokit.mapping import BUCKET, FILE_STATUSES, image_result, verdicts
+from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, enumerated, page_of, paging, uid
+from polycast.domain.access import Permission
 from polycast.domain.errors import Invalid
 from polycast.domain.ids import parse_uid
 from polycast.domain.paging import PageRequest
@@ -21,7 +23,7 @@ from polycast.services.filters import ListFilter
 from polycast.services.links import Links
 from polycast.services.presentation import NewImage
 
-router = APIRouter(tags=["streaming.images"])
+router = APIRouter(route_class=StrictRoute, tags=["streaming.images"])
 _NAME = re.compile(r"\w+(?:\.\w+)?")
 MAX_IMAGE = 20 * 1024 * 1024
 PART = 5 * 1024 * 1024
@@ -132,7 +134,8 @@ async def delete_many(
 async def part_url(
     assetId: str, fileId: str, partNumber: int, caller: CallerDep, have: ServicesDep, base: BaseDep
 ) -> dict[str, str]:
-    """Upload address of one image part."""
+    """Upload address of one image part; for those who may upload."""
+    caller.require(Permission.WRITE)
     file = await have.files.get(caller, uid(fileId, "image"), purpose="image", asset=uid(assetId, "asset"))
     return {"url": await have.uploads.part_url(file, partNumber, base)}
 

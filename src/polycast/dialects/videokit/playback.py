@@ -9,14 +9,16 @@ import jwt
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from polycast.delivery.look import poster_url
 from polycast.dialects.videokit.auth import BaseDep, ServicesDep
-from polycast.dialects.videokit.wire import compact, uid
+from polycast.dialects.videokit.strict import StrictRoute
+from polycast.dialects.videokit.wire import Wire, compact, uid
 from polycast.domain.errors import Forbidden, Invalid, NotFound
 from polycast.domain.policy import ViewerRequest, judge, origin_of
 from polycast.services.playback import Playable
 from polycast.services.registry import Services
 
-router = APIRouter(tags=["playback"])
+router = APIRouter(route_class=StrictRoute, tags=["playback"])
 
 
 async def content_token(have: Services, found: Playable, token: str | None) -> bool | None:
@@ -41,7 +43,18 @@ async def source_config(
     tenant_id: Annotated[str | None, Query(alias="tenantId")] = None,
 ) -> dict[str, Any]:
     """Manifests of one asset, for a player: domain and token are checked here."""
-    if asset_id is None and token:
+    return await _source(request, have, base, token, asset_id, tenant_id)
+
+
+async def _source(
+    request: Request,
+    have: Services,
+    base: str,
+    token: str | None,
+    asset_id: str | None,
+    tenant_id: str | None,
+) -> dict[str, Any]:
+    if not asset_id and token:
         try:
             asset_id = str(jwt.decode(token, options={"verify_signature": False}).get("assetid", ""))
         except jwt.PyJWTError as error:
@@ -67,25 +80,31 @@ async def source_config(
         raise Forbidden(f"playback is refused: {refusal.value}")
     prefix = "" if found.policy.public else f"/s/{have.playback.admit(found.asset.uid)}"
     media = f"{base}{prefix}/media/{found.asset.uid}"
-    poster = next((a for a in found.asset.attachments if a.kind == "poster"), None)
     return compact(
         {
             "hls": f"{media}/playlist.m3u8",
             "dash": f"{media}/manifest.mpd",
             "title": found.asset.title,
-            "poster": f"{base}/{poster.key}" if poster else None,
+            "poster": poster_url(found.asset, base),
         }
     )
 
 
+class AcquireContent(Wire):
+    """player_acquire_content"""
+
+    token: str | None = None
+    asset_id: str | None = None
+    tenant_id: str | None = None
+
+
 @router.post("/player/v1/acquirecontent/bitmovin/web", operation_id="player_acquire_content")
-async def acquire_content(request: Request, have: ServicesDep, base: BaseDep) -> dict[str, Any]:
+async def acquire_content(
+    request: Request, have: ServicesDep, base: BaseDep, body: AcquireContent | None = None
+) -> dict[str, Any]:
     """Older content acquisition call of the web player; answers as sourceconfig."""
-    body: Any = await request.json() if await request.body() else {}
-    fields = {str(k).lower(): v for k, v in body.items()} if isinstance(body, dict) else {}
-    return await source_config(
-        request, have, base, fields.get("token"), fields.get("assetid"), fields.get("tenantid")
-    )
+    sent = body or AcquireContent()
+    return await _source(request, have, base, sent.token, sent.asset_id, sent.tenant_id)
 
 
 @router.get("/v1/embed/bitmovin", operation_id="embed_player")

@@ -10,20 +10,31 @@ import segno
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from polycast.dialects.videokit.auth import BaseDep, CallerDep, ServicesDep
+from polycast.dialects.videokit.auth import BaseDep, CallerDep, RootDep, ServicesDep
 from polycast.dialects.videokit.chapters import ChapterBody, new_chapters
 from polycast.dialects.videokit.domains import domain_result
 from polycast.dialects.videokit.files import list_filter
 from polycast.dialects.videokit.images import ImageBody, new_images
 from polycast.dialects.videokit.mapping import ASSET_KINDS, SWITCHES, asset_result, statuses
-from polycast.dialects.videokit.wire import Wire, enumerated, moment, page_of, paging, split, uid, words
+from polycast.dialects.videokit.strict import StrictRoute
+from polycast.dialects.videokit.wire import (
+    MAX_INT64,
+    Wire,
+    enumerated,
+    moment,
+    page_of,
+    paging,
+    split,
+    uid,
+    words,
+)
 from polycast.domain.access import Permission
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
 from polycast.services.assets import AssetChanges, AssetFilter
 from polycast.services.filters import ListFilter
 
-router = APIRouter(tags=["streaming.assets"])
+router = APIRouter(route_class=StrictRoute, tags=["streaming.assets"])
 _POLICIES = {"inherit": None, "true": True, "false": False}
 _STATES = {"inherit": None, "enabled": True, "disabled": False}
 _SOURCES = {"Live": ["live_channel", "live_event"], "Recorder": ["recording"], "Vod": ["vod"]}
@@ -79,8 +90,8 @@ async def list_assets(
     source: str | None = None,
     status: str | None = None,
     type: str | None = None,
-    duration_from: Annotated[int | None, Query(alias="durationFrom")] = None,
-    duration_to: Annotated[int | None, Query(alias="durationTo")] = None,
+    duration_from: Annotated[int | None, Query(alias="durationFrom", ge=0, le=MAX_INT64)] = None,
+    duration_to: Annotated[int | None, Query(alias="durationTo", ge=0, le=MAX_INT64)] = None,
     search_start: Annotated[str | None, Query(alias="searchStart")] = None,
     search_end: Annotated[str | None, Query(alias="searchEnd")] = None,
     channels: Annotated[list[str] | None, Query()] = None,
@@ -104,6 +115,7 @@ async def list_assets(
         page,
         replace(chosen, statuses=statuses(split([*(status_names or []), *([status] if status else [])]))),
         AssetFilter(kinds=kinds, duration_from=duration_from, duration_to=duration_to, with_file=True),
+        presentation=True,
     )
     settings = (await have.tenants.get(caller)).settings
     return page_of(found, [asset_result(a, settings, base) for a in found.items])
@@ -141,11 +153,7 @@ async def update(
     )
     chapters = new_chapters(body.chapters) if body.chapters is not None else None
     images = new_images(body.images, asset) if body.images is not None else None
-    await have.assets.update(caller, asset, changes)
-    if chapters is not None:
-        await have.presentation.add_chapters(caller, asset, chapters, replace=True)
-    if images is not None:
-        await have.presentation.set_images(caller, asset, images, replace=True)
+    await have.presentation.change(caller, asset, changes, chapters=chapters, images=images)
     settings = (await have.tenants.get(caller)).settings
     return asset_result(await have.assets.get(caller, asset), settings, base)
 
@@ -169,7 +177,7 @@ async def add_tags(assetId: str, body: AddTags, caller: CallerDep, have: Service
 
 
 @router.delete(
-    "/streaming/v1/assets/{assetId}/tags/{tag}",
+    "/streaming/v1/assets/{assetId}/tags/{tag:path}",
     operation_id="delete_asset_tag",
     tags=["streaming.tags"],
 )
@@ -189,7 +197,7 @@ async def qr_code(
     id: str,
     caller: CallerDep,
     have: ServicesDep,
-    base: BaseDep,
+    root: RootDep,
     muted: Annotated[bool | None, Query(alias="Muted")] = None,
     autoplay: Annotated[bool | None, Query(alias="Autoplay")] = None,
     time_shift: Annotated[bool | None, Query(alias="TimeShift")] = None,
@@ -209,14 +217,12 @@ async def qr_code(
         {k: str(v).lower() if isinstance(v, bool) else v for k, v in options.items() if v is not None}
     )
     picture = io.BytesIO()
-    segno.make(f"{base}/videokit/v1/embed/bitmovin?{query}", error="m").save(
-        picture, kind="png", scale=8, border=4
-    )
+    segno.make(f"{root}/v1/embed/bitmovin?{query}", error="m").save(picture, kind="png", scale=8, border=4)
     return Response(picture.getvalue(), media_type="image/png")
 
 
 @router.get("/streaming/v1/settings", operation_id="get_settings", tags=["streaming.settings"])
-async def get_settings(caller: CallerDep, have: ServicesDep, base: BaseDep) -> dict[str, Any]:
+async def get_settings(caller: CallerDep, have: ServicesDep, root: RootDep) -> dict[str, Any]:
     """Tenant-wide player settings, addresses and signing keys; for admins, since it shows the keys."""
     caller.require(Permission.MANAGE)
     tenant = await have.tenants.get(caller)
@@ -224,7 +230,6 @@ async def get_settings(caller: CallerDep, have: ServicesDep, base: BaseDep) -> d
         name: await have.tenants.secret(caller.tenant.num, name)
         for name in ("content", "licence", "concurrency")
     }
-    root = f"{base}/videokit"
     used = await have.playback.view_count(caller.tenant.num)
     return {
         "tenantId": str(tenant.uid),

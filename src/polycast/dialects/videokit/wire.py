@@ -1,21 +1,21 @@
 """How Video Kit writes things: names in any case, lists by commas, answers in camelCase, dates with Z."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
-from starlette.datastructures import QueryParams
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from polycast.domain.errors import Invalid
+from polycast.domain.errors import Invalid, NotFound
 from polycast.domain.ids import parse_uid
 from polycast.domain.paging import Page, PageRequest
 
 MAX_PAGE = 1000
+MAX_INT64 = 2**63 - 1
+_DAY_CHARS = len("2026-03-04")
 
 
 class Wire(BaseModel):
@@ -64,8 +64,6 @@ def uid(text: str, kind: str) -> UUID:
     Raises:
         NotFound: it is none.
     """
-    from polycast.domain.errors import NotFound
-
     value = parse_uid(text)
     if value is None:
         raise NotFound(kind, text[:64])
@@ -107,11 +105,15 @@ def enumerated(values: Iterable[str], known: Mapping[str, str], field: str) -> l
         raise Invalid(f"{field} must be one of {', '.join(known)}", field=field) from error
 
 
-def moment(text: str | None, field: str) -> datetime | None:
-    """A date-time of a filter or body; without a zone it is UTC.
+def moment(text: str | None, field: str, *, upper: bool = False) -> datetime | None:
+    """A date-time of a filter or body, in UTC; without a zone it is UTC.
+
+    Args:
+        upper: an upper bound. Answers show milliseconds while rows have microseconds, so that a bound
+            copied from an answer means its whole millisecond, and a bare day the whole day.
 
     Raises:
-        Invalid: not a date-time.
+        Invalid: not a date-time, or not one of the years 1 to 9999 in UTC.
     """
     if not text:
         return None
@@ -119,9 +121,12 @@ def moment(text: str | None, field: str) -> datetime | None:
     cleaned = text.replace(" ", "+") if "T" in text else text
     try:
         value = datetime.fromisoformat(cleaned)
-    except ValueError as error:
+        value = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        if upper and len(cleaned) <= _DAY_CHARS:
+            return value + timedelta(days=1, microseconds=-1)
+        return value.replace(microsecond=value.microsecond // 1000 * 1000 + 999) if upper else value
+    except (ValueError, OverflowError) as error:
         raise Invalid(f"{field} must be a date-time", field=field) from error
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def paging(
@@ -132,44 +137,3 @@ def paging(
 ) -> PageRequest:
     """The four parameters of all lists."""
     return PageRequest(limit=limit, page=page, sort=sort or None, descending=desc, max_limit=MAX_PAGE)
-
-
-class Lenient:
-    """Reads paths and query names as the vendor's samples write them.
-
-    A trailing slash is dropped, `/vod/files` means `/vod/v1/files`, and query names are found in any case.
-    """
-
-    def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
-        self._app = app
-        self._names: dict[str, list[str]] = {}
-        for name in names:
-            self._names.setdefault(name.lower(), []).append(name)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope = {**scope, "path": self._path(scope), "query_string": self._query(scope)}
-        await self._app(scope, receive, send)
-
-    @staticmethod
-    def _path(scope: Scope) -> str:
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        below = path.removeprefix(root)
-        if len(below) > 1:
-            below = below.rstrip("/")
-        if below.startswith("/vod/") and not below.startswith("/vod/v1"):
-            below = "/vod/v1" + below[4:]
-        return root + below
-
-    def _query(self, scope: Scope) -> bytes:
-        raw: bytes = scope["query_string"]
-        if not raw:
-            return raw
-        from urllib.parse import urlencode
-
-        pairs = []
-        for key, value in QueryParams(raw).multi_items():
-            bare = key.removesuffix("[]")
-            pairs += [(name, value) for name in self._names.get(bare.lower(), [bare])]
-        return urlencode(pairs).encode()

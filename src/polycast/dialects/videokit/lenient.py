@@ -1,0 +1,75 @@
+"""In front of the application: paths and queries as the vendor's samples write them, bodies within bounds."""
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from polycast.dialects.videokit.envelope import envelope
+
+MAX_BODY = 4 * 1024 * 1024
+"""bytes of a request body; bytes of media go to signed addresses, not through here"""
+
+
+class Lenient:
+    """Reads what the vendor's samples send, and refuses what no parameter can mean.
+
+    A trailing slash is dropped, `/vod/files` means `/vod/v1/files`, and query names are found in any case.
+    NUL characters are refused here once: no text column can hold them. Bodies are cut off at `MAX_BODY`.
+    """
+
+    def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
+        self._app = app
+        self._names: dict[str, list[str]] = {}
+        for name in names:
+            self._names.setdefault(name.lower(), []).append(name)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        query = QueryParams(scope["query_string"]).multi_items()
+        if "\0" in scope["path"]:
+            await envelope(404, "common_1", "not found")(scope, receive, send)
+        elif any("\0" in word for pair in query for word in pair):
+            await envelope(400, "common_2", "a parameter contains a NUL character")(scope, receive, send)
+        elif _declared(scope) > MAX_BODY:
+            await envelope(413, "too_large", f"a body has at most {MAX_BODY} bytes")(scope, receive, send)
+        else:
+            pairs = [(name, value) for key, value in query for name in self._known(key)]
+            changed = {**scope, "path": _path(scope), "query_string": urlencode(pairs).encode()}
+            await self._app(changed, _bounded(receive), send)
+
+    def _known(self, key: str) -> list[str]:
+        bare = key.removesuffix("[]")
+        return self._names.get(bare.lower(), [bare])
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    below = path.removeprefix(root)
+    if len(below) > 1:
+        below = below.rstrip("/")
+    if below.startswith("/vod/") and not below.startswith("/vod/v1/"):
+        below = "/vod/v1" + below[4:]
+    return root + below
+
+
+def _declared(scope: Scope) -> int:
+    length = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
+    return int(length) if length.isdigit() else 0
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body without Content-Length ends the request where it grows too long."""
+    got = 0
+
+    async def limited() -> Message:
+        nonlocal got
+        message = await receive()
+        got += len(message.get("body", b""))
+        return {"type": "http.disconnect"} if got > MAX_BODY else message
+
+    return limited
