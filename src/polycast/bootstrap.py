@@ -120,7 +120,9 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         probing,
         expiry=timedelta(seconds=settings.upload_expiry_s),
     )
-    playback = Playback(db, store, CodeCipher(vault.derive("codes")), ring, session_s=settings.session_s)
+    playback = Playback(
+        db, store, CodeCipher(vault.derive("codes")), ring, vault, session_s=settings.session_s
+    )
     services = Services(
         db=db,
         jobs=jobs,
@@ -146,6 +148,8 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         upkeep=Upkeep(db, store, tenants, uploads, assets, outputs),
         public_url=settings.public_url,
         player_origin=settings.player_origin,
+        accel_redirect=settings.accel_redirect,
+        redirect_to_store=settings.s3_redirect,
     )
     workspace = Workspace(store, settings.work_folder)
     dispatcher = Dispatcher(jobs, CHUNK_JOB, slots=settings.encode_slots)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polycast import settings as configuration
 from polycast.bootstrap import Platform, build_platform
-from polycast.delivery.app import media_app, routes
+from polycast.delivery.app import delivery
 from polycast.dialects.gotipath.app import create_gotipath
 from polycast.dialects.unbuilt import unbuilt
 from polycast.dialects.videokit.app import create_videokit
@@ -60,7 +60,7 @@ def create_app() -> ASGIApp:
 def build_app(settings: Settings, platform: Platform) -> ASGIApp:
     """The application; media requests pass no framework on their way."""
     services = platform.services
-    media = media_app(services)
+    delivered = delivery(services)
     dialects = {name: make(services) for name, make in FACTORIES.items()}
 
     @asynccontextmanager
@@ -73,12 +73,26 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
         Route("/readyz", _Ready(services)),
         Route("/metrics", _metrics),
         Route("/", _front),
-        *routes(services, media),
+        *delivered.routes,
         *(Mount(MOUNTS[name], app) for name, app in dialects.items()),
     ]
     framework = Starlette(routes=table, lifespan=lifespan)
     by_host = {host: (dialects[name], VENDOR_BASE[name]) for host, name in settings.hosts.items()}
-    return TrustedProxies(_Front(framework, media, by_host), settings.trusted_proxies)
+    return TrustedProxies(_Front(framework, delivered.media, by_host), settings.trusted_proxies)
+
+
+_ENGINE = (
+    "/upload/",
+    "/play/",
+    "/embed/",
+    "/player/assets/",
+    "/beacons/",
+    "/files/",
+    "/oembed",
+    "/healthz",
+    "/readyz",
+)
+"""what a vendor's host serves besides the dialect: the addresses that its answers lead to"""
 
 
 class _Front:
@@ -91,20 +105,26 @@ class _Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if scope["path"].startswith(("/media/", "/s/")):
+            path: str = scope["path"]
+            if path.startswith(("/media/", "/s/")):
                 await self._media(scope, receive, send)
                 return
-            if self._by_host:
-                host = next((v for k, v in scope["headers"] if k == b"host"), b"").decode("latin-1")
-                found = self._by_host.get(host.rpartition(":")[0] or host) or self._by_host.get(host)
-                if found is not None and not scope["path"].startswith(
-                    ("/upload/", "/play/", "/embed/", "/player/")
-                ):
+            if self._by_host and not path.startswith(_ENGINE):
+                found = self._by_host.get(host_name(scope))
+                if found is not None:
                     app, base = found
-                    path = scope["path"].removeprefix(base) if base else scope["path"]
-                    await app({**scope, "path": path, "root_path": ""}, receive, send)
-                    return
+                    if path == base or path.startswith(f"{base}/"):
+                        # the vendor's base path is where a mount would be: answers may name it
+                        await app({**scope, "root_path": base}, receive, send)
+                        return
         await self._framework(scope, receive, send)
+
+
+def host_name(scope: Scope) -> str:
+    """The host of a request in lower case, without its port; "" without one."""
+    host = next((v for k, v in scope["headers"] if k == b"host"), b"").decode("latin-1").lower()
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
 
 
 async def _healthy(request: Request) -> Response:

@@ -1,27 +1,51 @@
 """The delivery application: media, pages, uploads, the files of the built player."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from polycast.delivery import pages
+from polycast.delivery.admission import Admission
+from polycast.delivery.beacons import Beacons
 from polycast.delivery.manifests import Manifests
 from polycast.delivery.media import Media
 from polycast.delivery.objects import Objects
+from polycast.delivery.oembed import OEmbed
+from polycast.delivery.origin import Origins
+from polycast.delivery.part_uploads import PartUploads
+from polycast.delivery.presigned import Presigned
+from polycast.delivery.source_files import SourceFiles
 from polycast.delivery.viewer import PLAYER_FILES, Viewer
 from polycast.services.registry import Services
 
 
-def media_app(services: Services) -> Media:
-    """The hot path, to be asked before any other routing."""
-    own = tuple(o for o in (services.public_url, services.player_origin) if o)
-    return Media(services.playback, Objects(services.store), Manifests(services.playback), services.ring, own)
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`media` is the hot path, to be asked before any other routing; `routes` is everything else."""
+
+    media: Media
+    routes: Sequence[BaseRoute]
 
 
-def routes(services: Services, media: Media) -> Sequence[BaseRoute]:
-    """Everything of delivery but media itself."""
-    viewer = Viewer(services, media, Objects(services.store))
+def delivery(services: Services) -> Delivery:
+    """All of delivery, wired."""
+    origins = Origins(services.public_url, services.player_origin)
+    admission = Admission(services.playback, services.ring, origins.own)
+    presigned = Presigned(services.store) if services.redirect_to_store else None
+    objects = Objects(services.store, accel=services.accel_redirect, presigned=presigned)
+    media = Media(services.playback, objects, Manifests(services.playback), admission)
     # the build may come after the start: check_dir=False answers 404 until then
     files = StaticFiles(directory=pages.dist_dir(), check_dir=False)
-    return [*viewer.routes(), Mount(PLAYER_FILES, files)]
+    return Delivery(
+        media,
+        [
+            *Viewer(services.playback, admission, origins).routes(),
+            *OEmbed(services.playback, origins).routes(),
+            *Beacons(services.playback, services.views, admission).routes(),
+            *PartUploads(services.uploads).routes(),
+            *SourceFiles(services.sources, objects).routes(),
+            Mount(PLAYER_FILES, files),
+        ],
+    )

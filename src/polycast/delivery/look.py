@@ -33,13 +33,14 @@ def _load(kind: type[T], data: Mapping[str, Any]) -> T:
 
 
 def player_config(
-    found: Playable, *, base: str, prefix: str, start: pages.Start | None = None
+    found: Playable, *, base: str, prefix: str, start: pages.Start | None = None, query: str = ""
 ) -> pages.PlayerConfig:
     """What the player of an asset knows.
 
     Args:
         base: public origin of media, pages and beacons.
         prefix: "" or `/s/{token}` for assets that play only in a session.
+        query: of the configuration's own address, with its question mark.
     """
     asset = found.asset
     media = f"{base}{prefix}/media/{asset.uid}"
@@ -65,14 +66,14 @@ def player_config(
         status=_status(asset),
         message=asset.error if asset.status is AssetStatus.ERROR else None,
         progress=asset.main_output.progress if asset.main_output else None,
-        config_url=f"{base}/play/{found.code}/config.json",
+        config_url=f"{base}/play/{found.code}/config.json{query}",
         generation=str(generation.uid) if generation else None,
         complete=asset.main_output is None or asset.main_output.status is not OutputStatus.PROCESSING,
         poster=poster_url(asset, base),
-        storyboard=f"{base}/media/{asset.uid}/storyboard.vtt" if "storyboard" in kinds else None,
+        storyboard=f"{media}/storyboard.vtt" if "storyboard" in kinds else None,
         chapters=tuple(pages.Chapter(c.title, c.start_s, c.end_s) for c in asset.chapters),
         captions=tuple(
-            pages.Caption(c.language or "und", c.label or "", f"{base}/{c.key}")
+            pages.Caption(c.language or "und", c.label or "", f"{base}{prefix}/{c.key}")
             for c in asset.attachments
             if c.kind == "caption"
         ),

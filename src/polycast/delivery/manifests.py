@@ -1,17 +1,17 @@
 """Manifests: rendered from track rows and track logs, the same bytes for every viewer."""
 
 from collections import OrderedDict
-from datetime import UTC, datetime
 from uuid import UUID
 
-from polycast.domain.assets import Asset, Attachment, Generation, Track
+from polycast.delivery.texts import thumbnails
+from polycast.domain.assets import Generation, Track
 from polycast.domain.errors import NotFound
 from polycast.domain.states import GenerationState
-from polycast.domain.tracks import TrackHeader, TrackLog
+from polycast.domain.tracks import TrackHeader
 from polycast.protocols import hls, mpd
 from polycast.protocols.language import display_name
 from polycast.protocols.published import PublishedTrack
-from polycast.services.playback import Playback
+from polycast.services.playback import Playback, Presentation
 
 _KEPT = 256
 
@@ -23,12 +23,13 @@ class Manifests:
         self._playback = playback
         self._playlists: OrderedDict[tuple[UUID, UUID, str], str] = OrderedDict()
 
-    def multivariant(self, generation: Generation, captions: list[Attachment], up: str) -> str:
+    def multivariant(self, shown: Presentation, up: str) -> str:
         """The HLS multivariant playlist.
 
         Args:
             up: relative way from the playlist to the asset's folder, "" or "../../".
         """
+        generation = shown.generation
         tracks = [
             PublishedTrack(t.name, _header(t), f"{up}g/{generation.uid}/{t.name}.m3u8", default=t.is_default)
             for t in generation.tracks
@@ -38,9 +39,8 @@ class Manifests:
                 name=c.label or display_name(c.language) or f"Captions {c.position}",
                 uri=f"{up}captions/{c.position}.m3u8",
                 language=c.language,
-                default=False,
             )
-            for c in captions
+            for c in shown.of_kind("caption")
         ]
         growing = generation.state is GenerationState.GROWING
         return hls.multivariant(tracks, subtitles=subtitles, start0=growing).render()
@@ -57,15 +57,18 @@ class Manifests:
             return known, True
         track = next((t for t in generation.tracks if t.name == name), None)
         if track is None:
-            raise NotFound("track", name[:64])
+            raise NotFound("track", name)
         log = await self._playback.log(asset, track.folder, track.name)
         folder = "" if track.folder == str(generation.uid) else f"../{track.folder}/"
-        base = f"{folder}{track.name}/"
+        # an I-frame track has no bytes of its own: it points into the objects of its rendition
+        pictures = track.kind == "iframe"
+        base = f"{folder}{track.rendition if pictures and track.rendition else track.name}/"
         init = log.header.init
         text = hls.media_playlist(
             log,
             segment_uri=lambda _, segment: base + segment.object,
             init_uri=base + (init.object if init else ""),
+            byte_ranges=pictures,
         ).render()
         if log.complete:
             self._playlists[key] = text
@@ -73,43 +76,32 @@ class Manifests:
                 self._playlists.popitem(last=False)
         return text, log.complete
 
-    async def dash(
-        self,
-        asset: UUID,
-        generation: Generation,
-        captions: list[Attachment],
-        storyboard: list[Attachment],
-        up: str,
-        available_from: datetime,
-    ) -> str:
-        """The DASH manifest: static, or dynamic while the generation grows (ISO/IEC 23009-1 5.3.1)."""
-        tracks: list[PublishedTrack] = []
-        for t in generation.tracks:
-            log: TrackLog = await self._playback.log(asset, t.folder, t.name)
-            tracks.append(PublishedTrack(t.name, log, f"{up}g/{t.folder}/{t.name}/", default=t.is_default))
-        growing = None
-        if generation.state is GenerationState.GROWING:
-            growing = mpd.Growing(availability_start=available_from, now=datetime.now(UTC))
-        return mpd.render(
-            mpd.manifest(
-                tracks,
-                captions=[
-                    mpd.Caption(
-                        name=f"captions-{c.position}",
-                        uri=f"{up}captions/{c.position}.vtt",
-                        language=c.language,
-                        label=c.label,
-                    )
-                    for c in captions
-                ],
-                growing=growing,
+    async def dash(self, shown: Presentation, up: str) -> str:
+        """The DASH manifest.
+
+        Raises:
+            NotFound: the presentation still grows: then there is HLS only.
+        """
+        if shown.generation.state is GenerationState.GROWING:
+            raise NotFound("DASH manifest")
+        tracks = []
+        for t in shown.generation.tracks:
+            if t.kind in ("video", "audio"):
+                found = await self._playback.log(shown.asset_uid, t.folder, t.name)
+                tracks.append(
+                    PublishedTrack(t.name, found, f"{up}g/{t.folder}/{t.name}/", default=t.is_default)
+                )
+        captions = [
+            mpd.Caption(
+                name=f"captions-{c.position}",
+                uri=f"{up}captions/{c.position}.vtt",
+                language=c.language,
+                label=c.label,
             )
-        )
-
-
-def subtitle_playlist(asset: Asset, position: str) -> str:
-    """The HLS playlist around one WebVTT file."""
-    return hls.subtitle_playlist(f"{position}.vtt", (asset.duration_ms or 1000) / 1000).render()
+            for c in shown.of_kind("caption")
+        ]
+        pictures = thumbnails(shown.of_kind("storyboard"), up)
+        return mpd.render(mpd.manifest(tracks, captions=captions, thumbnails=pictures))
 
 
 def _header(track: Track) -> TrackHeader:

@@ -1,25 +1,42 @@
-"""Answers made of stored objects: whole files by the server's own sendfile, byte ranges, conditions.
+"""Answers made of stored objects: byte ranges, conditions, and the cheapest way to send the bytes.
 
-Granian takes a path (the ASGI extension `http.response.pathsend`) and sends the file without a byte passing
-through Python; that is the way of every segment. Ranges are read in large blocks.
+Small objects (most audio segments, pictures) are read in one go while they are open, so that nothing can
+vanish under way. Large ones are handed to the server as a path (the ASGI extension `http.response.pathsend`):
+no byte passes through Python. Ranges are read in blocks. The border was measured: docs/decisions/0100.
+
+Other ways, by setting: nginx sends the file (`X-Accel-Redirect`), or the viewer goes to the remote store
+itself by a presigned URL.
 """
 
 import asyncio
+import contextlib
 import mimetypes
 import os
+import stat
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from polycast.domain.errors import NotFound
-from polycast.protocols.conditional import ETag, Outcome, http_date, if_range_holds, preconditions
-from polycast.protocols.range import ByteSpan, Unsatisfiable, single_range, unsatisfied_content_range
-from polycast.storage.interface import ObjectStore
+from polycast.delivery.answers import Headers
+from polycast.delivery.conditions import Answer, Seen, answer_for
+from polycast.delivery.guard import CutShort
+from polycast.delivery.presigned import Presigned
+from polycast.domain.errors import NotFound, Unavailable
+from polycast.protocols.conditional import ETag
+from polycast.storage.files import in_thread
+from polycast.storage.interface import FileStore, ObjectStore
 
-_BLOCK = 1 << 20
-TYPES = {
+SMALL: Final = 256 * 1024
+"""bytes up to which an object is read in one go"""
+_BLOCK: Final = 512 * 1024
+_REVALIDATE_S: Final = 30.0
+"""a cached copy of what may be replaced (a poster, captions) is compared with its store this often"""
+_OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+TYPES: Final = {
     ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",
     ".m4a": "audio/mp4",
@@ -32,7 +49,6 @@ TYPES = {
     ".webp": "image/webp",
     ".gif": "image/gif",
 }
-IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def content_type(key: str) -> str:
@@ -41,141 +57,191 @@ def content_type(key: str) -> str:
     return TYPES.get(suffix) or mimetypes.guess_type(key)[0] or "application/octet-stream"
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An object to be sent.
+
+    Attributes:
+        media_type: None = by the key's extension.
+        immutable: the key is never written twice: any copy of it is right, and its name is its version.
+    """
+
+    key: str
+    media_type: str | None = None
+    immutable: bool = False
+
+
 class Objects:
-    """Serves objects of a store."""
+    """Serves objects of a store.
 
-    def __init__(self, store: ObjectStore) -> None:
+    Args:
+        accel: internal location of an nginx in front that serves the object folder, "" = send them here.
+        presigned: gives addresses in the remote store to send viewers to, None = pass the bytes through.
+    """
+
+    def __init__(self, store: ObjectStore, *, accel: str = "", presigned: Presigned | None = None) -> None:
         self._store = store
+        self._files = store if isinstance(store, FileStore) else None
+        # a store of files knows the path of any key, present or not
+        self._local = store.local_path("probe") is not None
+        self._accel = accel if not accel or accel.endswith("/") else f"{accel}/"
+        self._presigned = presigned
 
-    async def serve(
-        self,
-        scope: Scope,
-        send: Send,
-        key: str,
-        headers: list[tuple[bytes, bytes]],
-        *,
-        media_type: str | None = None,
-    ) -> None:
-        """Answer GET or HEAD with an object: 200, 206, 304, 412 or 416 (RFC 9110 sections 13 and 14).
+    async def serve(self, scope: Scope, receive: Receive, send: Send, body: Body, headers: Headers) -> None:
+        """Answer GET or HEAD with an object: 200, 206, 304, 307, 412 or 416 (RFC 9110 sections 13 and 14).
 
         Args:
             headers: of the answer, beside those about the object itself.
 
         Raises:
             NotFound: no such object; nothing was sent yet.
+            Unavailable: the remote store does not answer; nothing was sent yet.
+            CutShort: the bytes ended or the store failed half-way.
         """
-        path = self._store.local_path(key)
+        if self._presigned is not None and body.immutable:
+            location = await self._presigned.url(body.key)
+            if location is not None:
+                extra = [(b"location", location.encode()), (b"cache-control", b"private, max-age=300")]
+                kept = [h for h in headers if h[0] != b"cache-control"]
+                await _headers_only(send, Answer(307, [*kept, *extra, (b"content-length", b"0")]))
+                return
+        path = self._store.local_path(body.key) if self._local else await self._bring(body)
         if path is None:
-            await self._serve_remote(scope, send, key, headers, media_type)
-            return
-        try:
-            found = path.stat()
-        except OSError:
-            raise NotFound("object") from None
-        seen = _Seen(
-            size=found.st_size,
-            etag=ETag(f"{found.st_mtime_ns:x}-{found.st_size:x}"),
-            modified=datetime.fromtimestamp(found.st_mtime, UTC),
-        )
-        answer = _answer(scope, seen, headers, media_type or content_type(key))
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        if answer.span is None or scope["method"] == "HEAD":
-            await send({"type": "http.response.body", "body": answer.body})
-        elif answer.status == 200 and "http.response.pathsend" in scope.get("extensions", {}):
-            await send({"type": "http.response.pathsend", "path": str(path)})
+            await self._stream(scope, receive, send, body, headers)
+        elif self._accel:
+            await self._by_nginx(send, path, body, headers)
         else:
-            await _send_span(send, path, answer.span)
+            await self._file(scope, receive, send, path, body, headers)
 
-    async def _serve_remote(
-        self, scope: Scope, send: Send, key: str, headers: list[tuple[bytes, bytes]], media_type: str | None
-    ) -> None:
-        info = await self._store.head(key)
-        seen = _Seen(info.size, ETag(info.etag), info.modified)
-        answer = _answer(scope, seen, headers, media_type or content_type(key))
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        if answer.span is None or scope["method"] == "HEAD":
-            await send({"type": "http.response.body", "body": answer.body})
-            return
-        async for block in self._store.stream(key, answer.span.start, answer.span.length):
-            await send({"type": "http.response.body", "body": block, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+    async def _bring(self, body: Body) -> Path | None:
+        """A remote object on this disk; None where there is no cache, or no room in it."""
+        if self._files is None:
+            return None
+        return await self._files.ensure_local(body.key, max_age_s=None if body.immutable else _REVALIDATE_S)
 
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    size: int
-    etag: ETag
-    modified: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """`span` None: `body` is all there is to send."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    span: ByteSpan | None = None
-    body: bytes = b""
-
-
-def _answer(scope: Scope, seen: _Seen, extra: list[tuple[bytes, bytes]], media_type: str) -> _Answer:
-    asked = request_headers(scope)
-    headers = [
-        (b"etag", seen.etag.render().encode()),
-        (b"last-modified", http_date(seen.modified).encode()),
-        (b"accept-ranges", b"bytes"),
-        *extra,
-    ]
-    if _CONDITIONS & asked.keys():
-        outcome = preconditions(
-            etag=seen.etag,
-            modified=seen.modified,
-            if_match=asked.get("if-match"),
-            if_unmodified_since=asked.get("if-unmodified-since"),
-            if_none_match=asked.get("if-none-match"),
-            if_modified_since=asked.get("if-modified-since"),
-        )
-        if outcome is Outcome.NOT_MODIFIED:
-            return _Answer(304, headers)
-        if outcome is Outcome.FAILED:
-            return _Answer(412, [*headers, (b"content-length", b"0")])
-    headers.append((b"content-type", media_type.encode()))
-    span: ByteSpan | Unsatisfiable | None = None
-    if "range" in asked and if_range_holds(asked.get("if-range"), etag=seen.etag, modified=seen.modified):
-        span = single_range(asked["range"], seen.size)
-    if isinstance(span, Unsatisfiable):
-        unsatisfied = (b"content-range", unsatisfied_content_range(seen.size).encode())
-        return _Answer(416, [*headers, unsatisfied, (b"content-length", b"0")])
-    if span is None:
-        headers.append((b"content-length", str(seen.size).encode()))
-        return _Answer(200, headers, ByteSpan(0, seen.size))
-    headers.append((b"content-length", str(span.length).encode()))
-    headers.append((b"content-range", span.content_range(seen.size).encode()))
-    return _Answer(206, headers, span)
-
-
-_CONDITIONS = {"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"}
-
-
-def request_headers(scope: Scope) -> dict[str, str]:
-    """Header fields of a request, names in lower case, the last of repeated ones."""
-    return {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
-
-
-async def _send_span(send: Send, path: Path, span: ByteSpan) -> None:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        left, at = span.length, span.start
-        while left:
-            block = await asyncio.to_thread(os.pread, file.fileno(), min(_BLOCK, left), at)
-            if not block:
-                break  # cut short on disk: the server closes the connection on the missing bytes
-            left -= len(block)
-            at += len(block)
-            await send({"type": "http.response.body", "body": block, "more_body": left > 0})
-        if left:
+    async def _by_nginx(self, send: Send, path: Path, body: Body, headers: Headers) -> None:
+        # nginx answers 404 itself, but without CORS headers a player could not read that
+        if not path.is_file():  # noqa: ASYNC240 - one stat is cheaper than a thread
             raise NotFound("object")
-        if not span.length:
-            await send({"type": "http.response.body", "body": b""})
+        extra = [
+            (b"x-accel-redirect", (self._accel + quote(body.key)).encode()),
+            (b"content-type", (body.media_type or content_type(body.key)).encode()),
+            (b"content-length", b"0"),
+        ]
+        await _headers_only(send, Answer(200, [*headers, *extra]))
+
+    async def _file(
+        self, scope: Scope, receive: Receive, send: Send, path: Path, body: Body, headers: Headers
+    ) -> None:
+        try:
+            fd = os.open(path, _OPEN)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound("object") from None
+        except OSError as error:
+            raise Unavailable("the media store cannot be used now") from error
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotFound("object")
+            seen = Seen(status.st_size, self._etag(body, status), status.st_mtime)
+            answer = answer_for(scope, seen, headers, body.media_type or content_type(body.key))
+            span = answer.span
+            if span is None or scope["method"] == "HEAD":
+                await _headers_only(send, answer)
+            elif span.length <= SMALL:
+                data = await _read(fd, span.start, span.length)
+                if len(data) != span.length:
+                    raise NotFound("object")
+                await send(
+                    {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+                )
+                await send({"type": "http.response.body", "body": data})
+            elif span.length == status.st_size and "http.response.pathsend" in scope.get("extensions", {}):
+                await send(
+                    {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+                )
+                # a file deleted right now becomes Granian's own 404
+                await send({"type": "http.response.pathsend", "path": str(path)})
+            else:
+                await _send_blocks(receive, send, answer, _blocks(fd, span.start, span.length))
+        finally:
+            os.close(fd)
+
+    def _etag(self, body: Body, status: os.stat_result) -> ETag:
+        if self._local or not body.immutable:
+            return ETag(f"{status.st_mtime_ns:x}-{status.st_size:x}")
+        # times of cached copies differ from machine to machine; the key does not
+        return ETag(f"{body.key.rpartition('/g/')[2].replace('/', '-')}-{status.st_size:x}")
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send, body: Body, headers: Headers) -> None:
+        info = await self._store.head(body.key)
+        seen = Seen(info.size, ETag(info.etag), info.modified.timestamp())
+        answer = answer_for(scope, seen, headers, body.media_type or content_type(body.key))
+        if answer.span is None or scope["method"] == "HEAD":
+            await _headers_only(send, answer)
+            return
+        blocks = self._store.stream(body.key, answer.span.start, answer.span.length)
+        await _send_blocks(receive, send, answer, blocks)
+
+
+async def _headers_only(send: Send, answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _read(fd: int, start: int, length: int) -> bytes:
+    """Bytes of an open file: at once when they are in memory, else in a thread, since a disk may be slow."""
+    buffer = bytearray(length)
+    with contextlib.suppress(OSError):  # not in memory, or a file system that cannot tell
+        if os.preadv(fd, [buffer], start, os.RWF_NOWAIT) == length:
+            return bytes(buffer)
+    # a cancelled request must not close the descriptor under the thread
+    return await in_thread(os.pread, fd, length, start)
+
+
+async def _blocks(fd: int, start: int, length: int) -> AsyncIterator[bytes]:
+    while length:
+        block = await _read(fd, start, min(_BLOCK, length))
+        if not block:
+            return
+        start += len(block)
+        length -= len(block)
+        yield block
+
+
+async def _send_blocks(receive: Receive, send: Send, answer: Answer, blocks: AsyncIterator[bytes]) -> None:
+    """Send what comes; stop when the viewer leaves (Granian drops what is sent to nobody without a word)."""
+    assert answer.span is not None
+    left = answer.span.length
+    gone = asyncio.ensure_future(_disconnected(receive))
+    begun = False
+    try:
+        async for block in blocks:
+            if not begun:
+                begun = True
+                await send(
+                    {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
+                )
+            left -= len(block)
+            await send({"type": "http.response.body", "body": block, "more_body": left > 0})
+            if gone.done():
+                return
+    except Exception as error:
+        if begun:
+            raise CutShort("the object could not be read to its end") from error
+        raise
     finally:
-        await asyncio.to_thread(file.close)
+        gone.cancel()
+        aclose = getattr(blocks, "aclose", None)
+        if aclose is not None:
+            await aclose()
+    if left:
+        if not begun:
+            raise NotFound("object")
+        # closing the connection is the only way left to say that bytes are missing
+        raise CutShort("the object is shorter than it was")
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -6,6 +6,9 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 
+OPAQUE_ORIGIN = "null"
+
+
 class Refusal(StrEnum):
     """Why a viewer was refused; stable, shown in answers and counted in reports."""
 
@@ -48,7 +51,7 @@ class ViewerRequest:
     """What is known of a viewer at a manifest request.
 
     Attributes:
-        origin: the Origin header, else the origin of the Referer; None where neither was sent.
+        origin: the page's, see `origin_asked`; None where the request names none.
         own_origins: origins of this installation.
         token_valid: None when none was presented.
     """
@@ -89,6 +92,17 @@ def _listed(address: str | None, networks: tuple[str, ...]) -> bool:
     return any(ip in ipaddress.ip_network(n, strict=False) for n in networks)
 
 
+def origin_asked(origin: str | None, referer: str | None) -> str | None:
+    """The page behind a request: its Origin header, else the origin of its Referer.
+
+    None where neither was sent (players that are no browsers). `null`, the origin of sandboxed frames and
+    local files, stays `null`: it is some page, and none that anybody listed.
+    """
+    if origin:
+        return origin_of(origin) or OPAQUE_ORIGIN
+    return origin_of(referer)
+
+
 def origin_of(url: str | None) -> str | None:
     """`scheme://host[:port]` of an Origin or Referer header; None for none, `null` and rubbish."""
     if not url or url == "null":
@@ -101,5 +115,7 @@ def origin_of(url: str | None) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if not host.isascii():
+        return None
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{host.lower()}" + (f":{port}" if port and port != default else "")

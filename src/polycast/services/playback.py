@@ -3,12 +3,10 @@
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Select, func, select
 
 from polycast.db.engine import Database
 from polycast.db.tables import assets, attachments, domains, files, generations, outputs, players, tenants
@@ -21,19 +19,34 @@ from polycast.domain.tenants import TenantSettings
 from polycast.domain.tracks import TrackLog
 from polycast.protocols import tracklog
 from polycast.protocols.signing import Keyring, Session, sign_session
-from polycast.services.asset_rows import (
-    ASSET_QUERY,
-    attachment_from_row,
-    load_details,
-    newest_generation,
-    with_tracks,
-)
+from polycast.services.asset_rows import ASSET_QUERY, attachment_from_row, load_details, with_tracks
+from polycast.services.content_tokens import Ticket, read_content_token
+from polycast.services.freshness import Fresh
+from polycast.services.vault import Vault
 from polycast.storage.interface import ObjectStore
 
 SESSION_LIFE_S = 6 * 3600
+POLICY_S = 5.0
+"""how old what is known of an asset's policy may be"""
 _LOGS_KEPT = 512
-_POLICY_S = 5.0
-_POLICIES_KEPT = 20_000
+_KNOWN_CODES = 20_000
+_PLAYS = (GenerationState.PUBLISHED, GenerationState.GROWING)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose an asset is."""
+
+    num: int
+    uid: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may watch an asset."""
+
+    policy: AccessPolicy
+    owner: Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +54,16 @@ class Playable:
     """An asset with all that its player page shows, and who may see it."""
 
     asset: Asset
-    tenant_uid: UUID
+    owner: Owner
     tenant_name: str
     settings: TenantSettings
     policy: AccessPolicy
     theme: dict[str, Any]
     code: str
+
+    @property
+    def tenant_uid(self) -> UUID:
+        return self.owner.uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +73,16 @@ class Presentation:
     asset_uid: UUID
     generation: Generation
     policy: AccessPolicy
-    available_from: datetime
+    owner: Owner
     attachments: tuple[Attachment, ...] = ()
+
+    def of_kind(self, kind: str) -> list[Attachment]:
+        return [a for a in self.attachments if a.kind == kind]
 
 
 class Playback:
-    """Reads for the delivery of media. Caches only what cannot change (track logs of finished tracks) or may
-    be a few seconds old (whether an asset is public)."""
+    """Reads for the delivery of media. Caches only what cannot change (track logs of finished tracks, which
+    asset a code means) or may be a few seconds old (who may watch an asset)."""
 
     def __init__(
         self,
@@ -70,6 +90,7 @@ class Playback:
         store: ObjectStore,
         cipher: CodeCipher,
         ring: Keyring,
+        vault: Vault,
         *,
         session_s: int = SESSION_LIFE_S,
     ) -> None:
@@ -77,15 +98,30 @@ class Playback:
         self._store = store
         self._cipher = cipher
         self._ring = ring
+        self._vault = vault
         self._session_s = session_s
         self._logs: OrderedDict[str, TrackLog] = OrderedDict()
-        self._policies: OrderedDict[UUID, tuple[float, AccessPolicy | None]] = OrderedDict()
+        self._codes: OrderedDict[int, UUID] = OrderedDict()
+        self._access: Fresh[UUID, Access] = Fresh(self._load_access, max_age_s=POLICY_S)
 
     def admit(self, asset: UUID, *, viewer: str | None = None, now: float | None = None) -> str:
         """A session token for an asset, equal for equal claims within five minutes (design: delivery)."""
         at = int(now if now is not None else time.time())
         end = at + self._session_s
         return sign_session(self._ring, Session(str(asset), at, end, end, viewer))
+
+    async def ticket(self, owner: Owner, asset: UUID, token: str | None) -> Ticket | None:
+        """Judge a content token presented for an asset of a tenant; None without one."""
+        if not token:
+            return None
+        async with self._db.connect() as tx:
+            sealed = (
+                await tx.execute(
+                    select(tenants.c.secrets["content"].astext).where(tenants.c.num == owner.num)
+                )
+            ).scalar()
+        secret = self._vault.open(sealed) if sealed else ""
+        return read_content_token(token, secret, tenant=owner.uid, asset=asset)
 
     def code(self, num: int) -> str:
         """The short code of an asset, for addresses."""
@@ -98,6 +134,30 @@ class Playback:
                 assets.c.tenant_num == tenant_num
             )
             return int((await tx.execute(total)).scalar_one())
+
+    async def resolve(self, ident: str) -> UUID:
+        """The uid behind a code or uid, which may be deleted meanwhile. Asks the database once per code.
+
+        Raises:
+            NotFound: it has the form of neither, or there is no such code.
+        """
+        uid = parse_uid(ident)
+        if uid is not None:
+            return uid
+        num = self._cipher.decode(ident)
+        if num is None:
+            raise NotFound("asset", ident[:64])
+        if (known := self._codes.get(num)) is not None:
+            self._codes.move_to_end(num)
+            return known
+        async with self._db.connect() as tx:
+            found: UUID | None = (await tx.execute(select(assets.c.uid).where(assets.c.num == num))).scalar()
+        if found is None:
+            raise NotFound("asset", ident[:64])
+        self._codes[num] = found
+        if len(self._codes) > _KNOWN_CODES:
+            self._codes.popitem(last=False)
+        return found
 
     async def find(self, ident: str, *, player: UUID | None = None) -> Playable:
         """An asset by code or uid, of any tenant; with the theme of a player, the default one if None.
@@ -115,7 +175,11 @@ class Playback:
             ).first()
             if row is None:
                 raise NotFound("asset", ident[:64])
-            owner = await self._owner(tx, row.tenant_num)
+            owner = (
+                await tx.execute(_OWNER.add_columns(tenants.c.name).where(tenants.c.num == row.tenant_num))
+            ).first()
+            if owner is None:
+                raise NotFound("asset", ident[:64])
             asset = await load_details(tx, row)
             theme = (
                 await tx.execute(
@@ -127,13 +191,13 @@ class Playback:
             ).scalar()
             if player is not None and theme is None:
                 raise NotFound("player", player)
-        settings = TenantSettings.from_json(owner.settings)
+        access = _access(owner, asset.settings)
         return Playable(
             asset=asset,
-            tenant_uid=owner.uid,
+            owner=access.owner,
             tenant_name=owner.name,
-            settings=settings,
-            policy=_policy(owner, settings, asset.settings),
+            settings=TenantSettings.from_json(owner.tenant_settings),
+            policy=access.policy,
             theme=theme or {},
             code=self._cipher.encode(asset.num),
         )
@@ -144,29 +208,25 @@ class Playback:
         Raises:
             NotFound: nothing plays.
         """
+        newest = (
+            select(generations)
+            .where(generations.c.output_num == outputs.c.num, generations.c.state.in_(_PLAYS))
+            .order_by(generations.c.number.desc())
+            .limit(1)
+            .lateral("newest")
+        )
+        query = (
+            _OWNER.add_columns(newest, assets.c.settings)
+            .join(assets, assets.c.tenant_num == tenants.c.num)
+            .join(outputs, outputs.c.asset_num == assets.c.num)
+            .join(newest, newest.c.output_num == outputs.c.num)
+            .where(assets.c.uid == asset, outputs.c.uid == output if output is not None else outputs.c.main)
+        )
         async with self._db.connect() as tx:
-            row = (
-                await tx.execute(
-                    select(
-                        outputs.c.num,
-                        outputs.c.asset_num,
-                        assets.c.tenant_num,
-                        assets.c.settings,
-                        assets.c.uid.label("asset_uid"),
-                    )
-                    .join(assets, assets.c.num == outputs.c.asset_num)
-                    .where(
-                        assets.c.uid == asset,
-                        outputs.c.uid == output if output is not None else outputs.c.main,
-                    )
-                )
-            ).first()
+            row = (await tx.execute(query)).first()
             if row is None:
-                raise NotFound("asset", asset)
-            generation = await newest_generation(tx, row.num)
-            if generation is None:
                 raise NotFound("media")
-            owner = await self._owner(tx, row.tenant_num)
+            generation = await with_tracks(tx, row)
             beside = await tx.execute(
                 select(attachments)
                 .where(
@@ -176,9 +236,8 @@ class Playback:
                 .order_by(attachments.c.kind, attachments.c.position)
             )
             found = tuple(attachment_from_row(r) for r in beside)
-        policy = _policy(owner, TenantSettings.from_json(owner.settings), row.settings)
-        start = generation.published_at or datetime.now(UTC)
-        return Presentation(row.asset_uid, generation, policy, start, found)
+        access = _access(row, row.settings)
+        return Presentation(asset, generation, access.policy, access.owner, found)
 
     async def generation(self, asset: UUID, generation: UUID) -> Presentation:
         """One generation by its id, retired ones too: sessions that began on it stay on it.
@@ -186,26 +245,23 @@ class Playback:
         Raises:
             NotFound: no such generation, or it does not play (any more).
         """
+        query = (
+            _OWNER.add_columns(generations, assets.c.settings)
+            .join(assets, assets.c.tenant_num == tenants.c.num)
+            .join(generations, generations.c.asset_num == assets.c.num)
+            .where(
+                assets.c.uid == asset,
+                generations.c.uid == generation,
+                generations.c.state.in_([*_PLAYS, GenerationState.RETIRED]),
+            )
+        )
         async with self._db.connect() as tx:
-            row = (
-                await tx.execute(
-                    select(generations, assets.c.tenant_num, assets.c.settings)
-                    .join(assets, assets.c.num == generations.c.asset_num)
-                    .where(
-                        assets.c.uid == asset,
-                        generations.c.uid == generation,
-                        generations.c.state.in_(
-                            [GenerationState.PUBLISHED, GenerationState.GROWING, GenerationState.RETIRED]
-                        ),
-                    )
-                )
-            ).first()
+            row = (await tx.execute(query)).first()
             if row is None:
                 raise NotFound("media")
             found = await with_tracks(tx, row)
-            owner = await self._owner(tx, row.tenant_num)
-        policy = _policy(owner, TenantSettings.from_json(owner.settings), row.settings)
-        return Presentation(asset, found, policy, found.published_at or datetime.now(UTC))
+        access = _access(row, row.settings)
+        return Presentation(asset, found, access.policy, access.owner)
 
     async def log(self, asset: UUID, folder: str, track: str) -> TrackLog:
         """A track's log; finished ones are kept in memory, growing ones are read each time.
@@ -234,11 +290,13 @@ class Playback:
                 await tx.execute(
                     select(files.c.key, files.c.content_type)
                     .join(assets, assets.c.num == files.c.asset_num)
+                    .join(tenants, tenants.c.num == assets.c.tenant_num)
                     .where(
                         files.c.uid == uid,
                         assets.c.uid == asset,
                         files.c.purpose == "image",
                         files.c.status == "completed",
+                        tenants.c.deleted_at.is_(None),
                     )
                 )
             ).first()
@@ -246,48 +304,57 @@ class Playback:
             raise NotFound("image")
         return row.key, row.content_type or "application/octet-stream"
 
+    async def access(self, asset: UUID) -> Access | None:
+        """Who may watch an asset, at most five seconds old; None when there is no such asset.
+
+        While the database does not answer, what was known holds for some minutes more.
+
+        Raises:
+            Unavailable: nothing is known of it, and the database does not answer.
+        """
+        return await self._access.get(asset)
+
     async def policy(self, asset: UUID) -> AccessPolicy | None:
-        """Who may watch an asset, at most five seconds old; None when there is no such asset."""
-        now = time.monotonic()
-        known = self._policies.get(asset)
-        if known is not None and known[0] > now:
-            return known[1]
-        async with self._db.connect() as tx:
-            row = (
-                await tx.execute(select(assets.c.tenant_num, assets.c.settings).where(assets.c.uid == asset))
-            ).first()
-            policy = None
-            if row is not None:
-                owner = await self._owner(tx, row.tenant_num, required=False)
-                if owner is not None:
-                    policy = _policy(owner, TenantSettings.from_json(owner.settings), row.settings)
-        self._policies[asset] = (now + _POLICY_S, policy)
-        if len(self._policies) > _POLICIES_KEPT:
-            self._policies.popitem(last=False)
-        return policy
+        """The policy alone; see `access`."""
+        access = await self._access.get(asset)
+        return None if access is None else access.policy
 
-    async def _owner(self, tx: AsyncConnection, tenant_num: int, *, required: bool = True) -> Row[Any] | Any:
-        origins = (
-            select(func.array_agg(domains.c.origin))
-            .where(domains.c.tenant_num == tenants.c.num)
-            .correlate(tenants)
-            .scalar_subquery()
+    def is_gone(self, asset: UUID) -> bool:
+        """Whether an asset is known to be deleted or blocked. Never waits: the database is asked beside it,
+        at most once in five seconds, so that sessions outlive an outage of the database."""
+        known = self._access.glance(asset)
+        return known is not None and (known.value is None or known.value.policy.blocked)
+
+    async def _load_access(self, asset: UUID) -> Access | None:
+        query = (
+            _OWNER.add_columns(assets.c.settings)
+            .join(assets, assets.c.tenant_num == tenants.c.num)
+            .where(assets.c.uid == asset)
         )
-        row = (
-            await tx.execute(
-                select(tenants, origins.label("origins")).where(
-                    tenants.c.num == tenant_num, tenants.c.deleted_at.is_(None)
-                )
-            )
-        ).first()
-        if row is None and required:
-            raise NotFound("asset")
-        return row
+        async with self._db.connect() as tx:
+            row = (await tx.execute(query)).first()
+        return None if row is None else _access(row, row.settings)
 
 
-def _policy(owner: Any, settings: TenantSettings, own: dict[str, Any]) -> AccessPolicy:
-    return AccessPolicy(
-        blocked=owner.status != "active",
+# the owner of something, to be joined to it
+_OWNER: Select[Any] = select(
+    tenants.c.num.label("tenant_num"),
+    tenants.c.uid.label("tenant_uid"),
+    tenants.c.status.label("tenant_status"),
+    tenants.c.settings.label("tenant_settings"),
+    select(func.array_agg(domains.c.origin))
+    .where(domains.c.tenant_num == tenants.c.num)
+    .correlate(tenants)
+    .scalar_subquery()
+    .label("origins"),
+).where(tenants.c.deleted_at.is_(None))
+
+
+def _access(owner: Any, own: dict[str, Any]) -> Access:
+    settings = TenantSettings.from_json(owner.tenant_settings)
+    policy = AccessPolicy(
+        blocked=owner.tenant_status != "active",
         origins=tuple(owner.origins or ()),
         token_required=bool(own.get("token_required", settings.token_required)),
     )
+    return Access(policy, Owner(owner.tenant_num, owner.tenant_uid))

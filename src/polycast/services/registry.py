@@ -31,6 +31,8 @@ class Services:
     Attributes:
         public_url: origin of absolute addresses; "" = as the request came.
         player_origin: origin of player pages; "" = public_url.
+        accel_redirect: internal location of an nginx in front that serves the object folder; "" = none.
+        redirect_to_store: send viewers to presigned addresses of the remote store for segments.
     """
 
     db: Database
@@ -57,3 +59,5 @@ class Services:
     upkeep: Upkeep
     public_url: str = ""
     player_origin: str = ""
+    accel_redirect: str = ""
+    redirect_to_store: bool = False

@@ -1,0 +1,66 @@
+"""Small answers as plain ASGI messages: texts, redirects, refusals. The hot path uses no framework."""
+
+import hashlib
+from typing import Final
+
+from starlette.types import Scope, Send
+
+from polycast.protocols.conditional import parse_etags
+
+Headers = list[tuple[bytes, bytes]]
+
+EXPOSED: Final = (
+    b"access-control-expose-headers",
+    b"content-length, content-range, etag, accept-ranges, date",
+)
+ANY_ORIGIN: Final = ((b"access-control-allow-origin", b"*"), EXPOSED)
+"""For what anybody may read: media inside a session (its token is the permission), public media, errors."""
+PREFLIGHT: Final = (
+    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+    (b"access-control-allow-headers", b"range, if-range, if-none-match, if-modified-since"),
+    (b"access-control-max-age", b"86400"),
+)
+
+
+def request_headers(scope: Scope) -> dict[str, str]:
+    """Header fields of a request, names in lower case; repeated ones joined by commas (RFC 9110 5.3)."""
+    fields: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name = raw.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        fields[name] = f"{fields[name]}, {text}" if name in fields else text
+    return fields
+
+
+async def plain(send: Send, status: int, text: str, headers: Headers, *, head: bool = False) -> None:
+    """A short text; with an empty one there is no content and no type. `head`: send the headers only."""
+    body = text.encode()
+    if status != 204:
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+    if body:
+        headers.append((b"content-type", b"text/plain; charset=utf-8"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def redirect(send: Send, location: str, headers: Headers) -> None:
+    """307, never cached: where it leads differs from viewer to viewer."""
+    extra = [(b"location", location.encode("ascii")), (b"cache-control", b"private, no-store")]
+    await plain(send, 307, "", [*headers, *extra])
+
+
+async def document(
+    scope: Scope, send: Send, text: str, media_type: str, headers: Headers, cache_control: str
+) -> None:
+    """A text made for this answer, with a strong ETag of its bytes; 304 when the client has it."""
+    body = text.encode()
+    etag = hashlib.sha256(body).hexdigest()[:24]
+    headers = [*headers, (b"etag", f'"{etag}"'.encode()), (b"cache-control", cache_control.encode())]
+    known = parse_etags(request_headers(scope).get("if-none-match", ""))
+    if known == "*" or (known and any(tag.tag == etag for tag in known)):
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    headers += [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
