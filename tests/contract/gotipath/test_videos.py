@@ -1,0 +1,259 @@
+"""Manage Videos: what is answered, and what can be watched afterwards."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.contract.gotipath.client import Gotipath
+from tests.support.media import Media
+from tests.support.waiting import until
+
+DATE_A = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
+DATE_B = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+DATE_C = r"\d\d-[A-Z][a-z]{2}-\d{4}"
+ZERO = "0001-01-01T00:00:00Z"
+
+
+async def test_create_answers_the_raw_record(gotipath: Gotipath) -> None:
+    answer = await gotipath.call("POST", "videos", json={"name": "Harbour at dawn", "collection_id": ""})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["message"] == "Videos create."
+    video = body["result"]
+    for name, pattern in {"created_at": DATE_A, "updated_at": DATE_A}.items():
+        assert re.fullmatch(pattern, video.pop(name))
+    assert len(video.pop("id")) == 36
+    assert video == {
+        "customer_id": "",
+        "library_id": gotipath.library,
+        "collection_id": "",
+        "name": "Harbour at dawn",
+        "raw_path": "",
+        "raw_file_name": "",
+        "views": 0,
+        "length": 0,
+        "status": "pending",
+        "framerate": 0,
+        "width": 0,
+        "height": 0,
+        "thumbnail_path": "",
+        "thumbnail_count": "",
+        "thumbnail_paths": None,
+        "captions": None,
+        "chapters": None,
+        "tags": None,
+        "meta_data": None,
+        "moments": None,
+        "uploaded_at": ZERO,
+        "UploadType": "",
+        "UploadThrow": "",
+        "transcoding_progress": 0,
+        "TotalWatchTime": 0,
+    }
+
+
+@pytest.mark.operation("gotipath.create_video")
+@pytest.mark.operation("gotipath.get_video")
+@pytest.mark.operation("gotipath.multipart_create")
+@pytest.mark.operation("gotipath.multipart_presign")
+@pytest.mark.operation("gotipath.multipart_sign_part_upload")
+@pytest.mark.operation("gotipath.multipart_complete")
+async def test_an_uploaded_video_plays(gotipath: Gotipath, media: Media) -> None:
+    clip = media.clip("h264")
+    video = await gotipath.published(clip, "Harbour", whole=True)
+    detail = await gotipath.ok("GET", f"videos/{video}")
+    assert (detail["status"], detail["transcoding_progress"]) == ("playable", 100)
+    assert (detail["width"], detail["height"], detail["framerate"]) == (320, 180, 30)
+    assert (detail["length"], detail["formatted_duration"]) == (6, "00:06")
+    assert detail["raw_size"] == clip.stat().st_size
+    assert re.fullmatch(r"[\d.]+ kB", detail["size"])
+    assert detail["upload_type"] == "api"
+    assert re.fullmatch(DATE_B, detail["uploaded_at"])
+    assert b"moof" in await gotipath.first_segment(detail["manifest_url"])
+    page = await gotipath.text(detail["direct_play_url"])
+    assert "<title>Harbour</title>" in page
+
+
+async def test_details_name_every_rendition(gotipath: Gotipath, media: Media) -> None:
+    video = await gotipath.published(media.clip("h264"), whole=True)
+    detail = await gotipath.ok("GET", f"videos/{video}")
+    (hls,) = detail["outputs"]
+    assert (hls["protocol"], hls["manifest"]) == ("hls", detail["manifest_url"])
+    assert hls["playlist"]
+    for entry in hls["playlist"]:
+        assert re.fullmatch(r"\d+p", entry["preset"])
+        assert (await gotipath.text(entry["uri"])).startswith("#EXTM3U")
+
+    async def pictures() -> bool:
+        urls = (detail["thumbnail_url"], detail["preview_animation_thumbnail_url"])
+        answers = [await gotipath.http.get(url) for url in urls]
+        return all(a.status_code == 200 and a.headers["content-type"].startswith("image/") for a in answers)
+
+    await until(pictures, timeout_s=30, what="thumbnail and preview")
+
+
+async def test_a_file_that_is_no_video_fails_in_words(gotipath: Gotipath, media: Media) -> None:
+    video = await gotipath.create()
+    answer = await gotipath.upload(video, media.clip("text.mp4"))
+    if answer.status_code == 200:
+
+        async def failed() -> bool:
+            return bool((await gotipath.ok("GET", f"videos/{video}"))["status"] == "failed")
+
+        await until(failed, timeout_s=30)
+    else:
+        assert answer.status_code == 400
+
+
+@pytest.mark.operation("gotipath.list_videos")
+async def test_lists_show_what_another_api_made(
+    gotipath: Gotipath, stranger: Gotipath, media: Media
+) -> None:
+    await stranger.create("not mine")
+    first = await gotipath.create("first")
+    assert (await gotipath.upload(first, media.clip("h264"))).status_code == 200
+    vod, key = f"{gotipath.server.url}/videokit/vod/v1", {"x-api-key": gotipath.key}
+    (file,) = (await gotipath.http.get(f"{vod}/files", headers=key)).json()["items"]
+    body = {"preset": "hls", "title": "second", "transcodedSources": [{"fileId": file["id"]}]}
+    second = await gotipath.http.post(f"{vod}/assets", headers=key, json=body)
+    assert second.status_code == 200, second.text
+    third = await gotipath.create("third")
+    found = await gotipath.ok("GET", "videos")
+    assert [item["id"] for item in found] == [third, second.json()["id"], first]
+    assert [item["name"] for item in found] == ["third", "second", "first"]
+    item = found[0]
+    assert (item["formatted_duration"], item["status"]) == ("0s", "pending")
+    assert re.fullmatch(DATE_C, item["created_at"])
+    assert (item["captions"], item["chapters"], item["moments"], item["thumbnail_paths"]) == ([], [], {}, None)
+    assert item["uploaded_at"] == "01-Jan-0001"
+    assert found[2]["uploaded_at"] == item["created_at"]
+
+
+async def test_lists_are_cut_only_where_asked(gotipath: Gotipath) -> None:
+    made = [await gotipath.create(f"video {n}") for n in range(5)]
+    made.reverse()
+    pages = [await gotipath.ok("GET", f"videos?per_page=2&page={n}") for n in (1, 2, 3, 4)]
+    assert [item["id"] for page in pages for item in page] == made
+    assert len(await gotipath.ok("GET", "videos?per_page=20000")) == 5
+    for query in ("per_page=0", "per_page=20001", "per_page=x", "page=0", "page=-1"):
+        body = await gotipath.refused(400, "GET", f"videos?{query}")
+        assert body["errors"][0]["field"] in ("per_page", "page")
+
+
+@pytest.mark.operation("gotipath.update_video")
+@pytest.mark.operation("gotipath.update_videos_stub")
+async def test_updates_change_the_player_page(gotipath: Gotipath, media: Media) -> None:
+    video = await gotipath.published(media.clip("h264"), "Before")
+    page = (await gotipath.ok("GET", f"videos/{video}"))["direct_play_url"]
+    changes: dict[str, Any] = {
+        "name": "After <b>",
+        "description": "At the sea",
+        "tags": ["harbour"],
+        "meta_data": {"x": 1},
+    }
+    detail = await gotipath.ok("PUT", f"videos/{video}", json=changes)
+    assert {name: detail[name] for name in changes} == changes
+    text = await gotipath.text(page)
+    assert "<title>After &lt;b&gt;</title>" in text
+    assert "harbour" in text
+    await gotipath.ok("PUT", "videos", json={"id": video, "name": "Dusk"})
+    assert "<title>Dusk</title>" in await gotipath.text(page)
+    kept = await gotipath.ok("GET", f"videos/{video}")
+    assert (kept["description"], kept["tags"]) == ("At the sea", ["harbour"])
+
+
+@pytest.mark.operation("gotipath.delete_video")
+async def test_a_deleted_video_stops_playing_and_frees_its_bytes(gotipath: Gotipath, media: Media) -> None:
+    video = await gotipath.published(media.clip("h264"), whole=True)
+    detail = await gotipath.ok("GET", f"videos/{video}")
+    before = await gotipath.ok("GET", "")
+    assert before["raw_storage"] == detail["raw_size"]
+    answer = await gotipath.call("DELETE", f"videos/{video}")
+    assert answer.json() == {"message": "Video has been deleted.", "result": "", "success": True}
+    assert (await gotipath.http.get(detail["manifest_url"])).status_code == 404
+    assert (await gotipath.http.get(detail["direct_play_url"])).status_code == 404
+    after = await gotipath.ok("GET", "")
+    assert (after["raw_storage"], after["total_storage"], after["total_video"]) == (0, 0, 0)
+    await gotipath.refused(404, "GET", f"videos/{video}")
+    await gotipath.refused(404, "DELETE", f"videos/{video}")
+
+
+@pytest.mark.operation("gotipath.get_video_by_custom_field")
+async def test_videos_are_found_by_the_callers_own_reference(gotipath: Gotipath, stranger: Gotipath) -> None:
+    video = await gotipath.create("mine", reference_id="a/b c")
+    other = await gotipath.create("other", custom_id1="lesson-1")
+    found = await gotipath.ok("GET", "videos/custom/custom_id1/lesson-1")
+    assert (found["id"], found["custom_id1"]) == (other, "lesson-1")
+    await gotipath.ok("PUT", f"videos/{video}", json={"reference_id": "ref-7"})
+    assert (await gotipath.ok("GET", "videos/custom/reference_id/ref-7"))["id"] == video
+    await gotipath.refused(404, "GET", "videos/custom/custom_id1/lesson")
+    await gotipath.refused(404, "GET", "videos/custom/custom_id1/%25")
+    await stranger.refused(404, "GET", "videos/custom/custom_id1/lesson-1")
+    await gotipath.refused(400, "GET", "videos/custom/title/mine")
+    await gotipath.refused(400, "GET", "videos/custom/custom_id1/a%00b")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": ""},
+        {"name": "  "},
+        {"name": None},
+        {"name": 7},
+        {"name": ["x"]},
+        {"name": "x" * 1025},
+        {"name": "a\0b"},
+        {"name": "x", "description": "\0"},
+        {"name": "x", "reference_id": "r" * 257},
+        {"name": "x", "reference_id": "a\0b"},
+        [],
+        "text",
+    ],
+)
+async def test_wild_bodies_are_refused_in_the_envelope(gotipath: Gotipath, body: Any) -> None:
+    error = await gotipath.refused(400, "POST", "videos", json=body)
+    assert all(set(found) == {"field", "code", "message"} for found in error["errors"])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"name": "\\ud800"}',
+        b'{"name": "x", "description": "\\udfff"}',
+        b"[" * 100_000,
+        b"null",
+    ],
+)
+async def test_bodies_that_are_no_json_are_refused(gotipath: Gotipath, raw: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    await gotipath.refused(400, "POST", "videos", content=raw, headers=headers)
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"meta_data": {"a": "\\ud800"}}', b'{"meta_data": {"a": NaN}}', b'{"meta_data": {"\\u0000": 1}}',
+            b'{"meta_data": {"a": 1e999}}', b'{"tags": ["\\u0000"]}', b'{"tags": [""]}', b'{"tags": "x"}']
+)  # fmt: skip
+async def test_wild_members_of_an_update_are_refused(gotipath: Gotipath, raw: bytes) -> None:
+    video = await gotipath.create()
+    headers = {"content-type": "application/json"}
+    await gotipath.refused(400, "PUT", f"videos/{video}", content=raw, headers=headers)
+
+
+async def test_other_ids_are_not_found(gotipath: Gotipath, stranger: Gotipath) -> None:
+    theirs = await stranger.create("theirs")
+    collection = (await stranger.ok("POST", "collections", json={"name": "theirs"}))["id"]
+    for video in (theirs, "00000000-0000-4000-8000-000000000000", "x", "%00"):
+        await gotipath.refused(404, "GET", f"videos/{video}")
+        await gotipath.refused(404, "PUT", f"videos/{video}", json={"name": "x"})
+        await gotipath.refused(404, "DELETE", f"videos/{video}")
+    await gotipath.refused(404, "PUT", "videos", json={"id": theirs, "name": "x"})
+    await gotipath.refused(400, "PUT", "videos", json={"name": "x"})
+    for bad in (collection, "nonsense"):
+        await gotipath.refused(404, "POST", "videos", json={"name": "x", "collection_id": bad})
+        await gotipath.refused(404, "GET", f"videos?collection_id={bad}")
+    assert (await stranger.ok("GET", f"videos/{theirs}"))["name"] == "theirs"
