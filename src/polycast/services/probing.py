@@ -5,7 +5,7 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from polycast.db.tables import files
 from polycast.domain.access import Caller, Permission
 from polycast.domain.errors import ChildFailed, Conflict, MediaError, Unavailable
 from polycast.domain.files import File
-from polycast.domain.media import SourceInfo
+from polycast.domain.media import CaptionTrack, SourceInfo
 from polycast.domain.states import FileStatus
 from polycast.media.captions import check_captions
 from polycast.media.images import check_image
@@ -25,6 +25,8 @@ from polycast.services.files import Files
 from polycast.storage.interface import ObjectStore
 
 log = logging.getLogger(__name__)
+
+_CAPTION_SUFFIXES = {".srt", ".vtt", ".ass", ".ssa", ".txt"}
 
 
 class Probing:
@@ -61,7 +63,7 @@ class Probing:
                 await check_captions(self._media, path)
                 return {"kinds": ["caption"], "content_type": "text/vtt"}
             try:
-                info = await self._media.probe(path)
+                info = await self._captions(file, path) or await self._media.probe(path)
             except MediaError as error:
                 return {"kinds": [], "probe": None, "error": error.message}
             except ChildFailed as error:
@@ -71,6 +73,21 @@ class Probing:
                     raise Unavailable("the file cannot be examined now; try again") from error
                 return {"kinds": [], "probe": None, "error": "the file crashed the parser and was refused"}
             return {"probe": info.to_json(), "kinds": kinds_of(info), "error": None}
+
+    async def _captions(self, file: File, path: Path) -> SourceInfo | None:
+        """A caption file as a source with one caption track; None when it is not one by name and content.
+
+        No media parser knows plain subtitles by their bytes, so the name decides which reader is asked first.
+        """
+        if PurePosixPath(file.name.lower()).suffix not in _CAPTION_SUFFIXES:
+            return None
+        try:
+            found = await check_captions(self._media, path)
+        except MediaError:
+            return None
+        size = (await asyncio.to_thread(path.stat)).st_size
+        track = CaptionTrack("captions_1", 0, found.format)
+        return SourceInfo(found.format, found.end_s, 0.0, size, captions=(track,))
 
     async def detect(self, caller: Caller, uid: UUID) -> SourceInfo:
         """Probe a completed file again and keep what was found.
