@@ -1,5 +1,6 @@
 """A client of Gotipath Stream as the vendor's integrators write them: plain HTTP, three headers."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -84,7 +85,7 @@ class Gotipath:
         )
         assert opened.status_code == 200, opened.text
         upload, key = opened.json()["uploadId"], opened.json()["key"]
-        data, parts = path.read_bytes(), []
+        data, parts = await asyncio.to_thread(path.read_bytes), []
         for number, start in enumerate(range(0, len(data), PART), 1):
             signed = await self.call("GET", f"/uploads/s3/multipart/{upload}/{number}?key={quote(key)}")
             assert signed.status_code == 200, signed.text

@@ -107,9 +107,7 @@ async def test_a_file_that_is_no_video_fails_in_words(gotipath: Gotipath, media:
 
 
 @pytest.mark.operation("gotipath.list_videos")
-async def test_lists_show_what_another_api_made(
-    gotipath: Gotipath, stranger: Gotipath, media: Media
-) -> None:
+async def test_lists_show_what_another_api_made(gotipath: Gotipath, stranger: Gotipath, media: Media) -> None:
     await stranger.create("not mine")
     first = await gotipath.create("first")
     assert (await gotipath.upload(first, media.clip("h264"))).status_code == 200
@@ -125,7 +123,12 @@ async def test_lists_show_what_another_api_made(
     item = found[0]
     assert (item["formatted_duration"], item["status"]) == ("0s", "pending")
     assert re.fullmatch(DATE_C, item["created_at"])
-    assert (item["captions"], item["chapters"], item["moments"], item["thumbnail_paths"]) == ([], [], {}, None)
+    assert (item["captions"], item["chapters"], item["moments"], item["thumbnail_paths"]) == (
+        [],
+        [],
+        {},
+        None,
+    )
     assert item["uploaded_at"] == "01-Jan-0001"
     assert found[2]["uploaded_at"] == item["created_at"]
 

@@ -24,6 +24,12 @@ def _font(text: str) -> str:
     return text
 
 
+def _html(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("HTML has no NUL characters")
+    return text
+
+
 def _language(text: str) -> str:
     if not _LANGUAGE.fullmatch(text):
         raise ValueError("a language is a BCP 47 tag such as en or pt-BR")
@@ -32,7 +38,7 @@ def _language(text: str) -> str:
 
 Colour = Annotated[str, AfterValidator(_colour)]
 """#RGB, #RGBA, #RRGGBB or #RRGGBBAA; "" = the player's own"""
-Html = Annotated[str, StringConstraints(max_length=65_536)]
+Html = Annotated[str, StringConstraints(max_length=65_536), AfterValidator(_html)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
