@@ -1,0 +1,117 @@
+"""Manifests over a real server: what they name can be fetched; growing and retired generations."""
+
+import re
+from urllib.parse import urljoin
+from xml.etree import ElementTree as ET
+
+import httpx
+
+from polycast.domain.states import GenerationState
+from polycast.services.registry import Services
+from polycast.services.tenants import Tenant
+from tests.integration.delivery.published import add_generation, publish
+
+MPD = "{urn:mpeg:dash:schema:mpd:2011}"
+
+
+def uris(playlist: str) -> list[str]:
+    """Every URI of an HLS playlist."""
+    quoted = re.findall(r'URI="([^"]+)"', playlist)
+    return quoted + [line for line in playlist.splitlines() if line and not line.startswith("#")]
+
+
+async def test_everything_a_playlist_names_is_there(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, captions=True)
+    for prefix in ("", f"/s/{services.playback.admit(made.uid)}"):
+        start = f"{prefix}{made.base}/playlist.m3u8"
+        main = await client.get(start)
+        assert main.headers["content-type"] == "application/vnd.apple.mpegurl"
+        assert main.headers["cache-control"] == "public, max-age=10"
+        named = uris(main.text)
+        assert len(named) == 3 and not any(uri.startswith(("/", "http")) for uri in named)
+        for uri in named:
+            path = urljoin(start, uri)
+            playlist = await client.get(path)
+            assert playlist.status_code == 200 and "#EXT-X-ENDLIST" in playlist.text
+            for inner in uris(playlist.text):
+                assert (await client.get(urljoin(path, inner))).status_code == 200, inner
+
+
+async def test_dash_names_segments_captions_and_thumbnails(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, captions=True, storyboard=True)
+    answer = await client.get(f"{made.base}/manifest.mpd")
+    assert answer.headers["content-type"] == "application/dash+xml"
+    root = ET.fromstring(answer.text)
+    sets = {s.get("contentType"): s for s in root.iter(f"{MPD}AdaptationSet")}
+    assert set(sets) == {"video", "audio", "text", "image"}
+    base = f"{made.base}/"
+    for kind in ("video", "audio"):
+        template = sets[kind].find(f".//{MPD}SegmentTemplate")
+        assert template is not None
+        media = str(template.get("media")).replace("$Number$", "3")
+        for name in (media, str(template.get("initialization"))):
+            assert (await client.get(urljoin(base, name))).status_code == 200
+    tiles = sets["image"].find(f".//{MPD}SegmentTemplate")
+    assert tiles is not None and tiles.get("duration") == "50000"
+    sheet = await client.get(urljoin(base, str(tiles.get("media")).replace("$Number$", "1")))
+    assert sheet.status_code == 200
+    caption = sets["text"].find(f".//{MPD}BaseURL")
+    assert caption is not None and caption.text
+    assert (await client.get(urljoin(base, caption.text))).text == "WEBVTT\n"
+
+
+async def test_growing_generations(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
+    made = await publish(services, tenant, state=GenerationState.GROWING)
+    main = await client.get(f"{made.base}/playlist.m3u8")
+    assert main.headers["cache-control"] == "no-cache"
+    assert "#EXT-X-START:TIME-OFFSET=0" in main.text
+    playlist = await client.get(f"{made.base}/g/{made.generation}/video_360p.m3u8")
+    assert playlist.headers["cache-control"] == "no-cache"
+    assert "#EXT-X-PLAYLIST-TYPE:EVENT" in playlist.text
+    assert "#EXT-X-ENDLIST" not in playlist.text
+    assert (await client.get(f"{made.base}/manifest.mpd")).status_code == 404
+    # no growth is hidden by a cache: a reload shows what was appended
+    key = f"media/{made.uid}/g/{made.generation}/video_360p/log.jsonl"
+    log = await services.store.get(key)
+    last = log.splitlines()[-1].replace(b'"3.m4s"', b'"4.m4s"').replace(b"[720000,", b"[1080000,")
+    await services.store.put(key, log + last + b"\n")
+    again = await client.get(
+        f"{made.base}/g/{made.generation}/video_360p.m3u8",
+        headers={"if-none-match": playlist.headers["etag"]},
+    )
+    assert again.status_code == 200 and "video_360p/4.m4s" in again.text
+
+
+async def test_retired_generations_serve_their_sessions(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, state=GenerationState.RETIRED)
+    newer = await add_generation(services, made, 2)
+    main = await client.get(f"{made.base}/playlist.m3u8")
+    assert str(newer) in main.text and str(made.generation) not in main.text
+    old = await client.get(f"{made.base}/g/{made.generation}/video_360p.m3u8")
+    assert old.status_code == 200
+    assert (await client.get(made.segment())).status_code == 200
+    failed = await add_generation(services, made, 3, state=GenerationState.FAILED)
+    assert (await client.get(f"{made.base}/g/{failed}/video_360p.m3u8")).status_code == 404
+
+
+async def test_texts_are_validated_by_etag(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, storyboard=True)
+    for name in ("playlist.m3u8", "manifest.mpd", "chapters.vtt", "storyboard.vtt"):
+        first = await client.get(f"{made.base}/{name}")
+        assert first.status_code == 200
+        known = {"if-none-match": f'W/{first.headers["etag"]}, "x"'}
+        again = await client.get(f"{made.base}/{name}", headers=known)
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["cache-control"] == first.headers["cache-control"]
+        head = await client.head(f"{made.base}/{name}")
+        assert head.headers["content-length"] == first.headers["content-length"]
+    assert "Beginning &amp; end" in (await client.get(f"{made.base}/chapters.vtt")).text
+    assert "storyboard-1.jpg#xywh=160,0,160,90" in (await client.get(f"{made.base}/storyboard.vtt")).text

@@ -1,0 +1,116 @@
+"""Player pages, oEmbed, source links over a real server."""
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from sqlalchemy import insert, update
+
+from polycast.db.tables import files, tenants
+from polycast.services.registry import Services
+from polycast.services.tenants import Tenant
+from tests.integration.delivery.published import publish
+from tests.integration.delivery.test_sessions import ALLOWED, limited, system
+
+
+async def test_frame_ancestors_follow_the_domains(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant)
+    for page in ("play", "embed"):
+        policy = (await client.get(f"/{page}/{made.code}")).headers["content-security-policy"]
+        assert "frame-ancestors *" in policy
+    await services.domains.add(system(tenant), ALLOWED)
+    for page in ("play", "embed"):
+        answer = await client.get(f"/{page}/{made.code}", headers={"referer": "https://evil.example/"})
+        # a link from anywhere may be followed; the frame is the browser's business
+        assert answer.status_code == 200
+        assert f"frame-ancestors 'self' {ALLOWED}" in answer.headers["content-security-policy"]
+
+
+async def test_the_configuration_is_judged_as_a_manifest(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await limited(services, tenant)
+    url = f"/play/{made.code}/config.json"
+    refused = await client.get(url, headers={"origin": "https://evil.example"})
+    assert refused.status_code == 403 and "/s/" not in refused.text
+    given = await client.get(url)
+    assert given.status_code == 200
+    assert given.headers["cache-control"] == "private, no-cache"
+    assert "/s/" in given.json()["sources"]["hls"]
+    again = await client.get(url, headers={"if-none-match": given.headers["etag"]})
+    assert again.status_code == 304
+
+
+async def test_unknown_videos(client: httpx.AsyncClient) -> None:
+    for path in ("/play/aaaaaaaa", "/embed/none", "/play/none/config.json"):
+        answer = await client.get(path)
+        assert answer.status_code == 404
+
+
+async def test_oembed(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
+    made = await publish(services, tenant, title='<"A" & b>')
+    own = str(client.base_url).rstrip("/")
+    page = f"{own}/play/{made.code}"
+    answer = await client.get("/oembed", params={"url": page, "maxwidth": "320"})
+    document = answer.json()
+    assert (document["version"], document["type"], document["title"]) == ("1.0", "video", '<"A" & b>')
+    assert (document["width"], document["height"]) == (320, 180)
+    frame = re.search(r'<iframe src="([^"]+)"', document["html"])
+    assert frame and html.unescape(frame[1]) == f"{own}/embed/{made.code}"
+    assert "<" not in document["html"][1:-9].replace("></iframe>", "")
+    assert (await client.get(document["thumbnail_url"])).status_code == 200
+    assert (await client.get(html.unescape(frame[1]))).status_code == 200
+    bad = ["", "x", f"{own}/other/{made.code}", f"https://evil.example/play/{made.code}", f"{own}/play/zzzzzzzz",
+           "http://[", f"javascript://x/play/{made.code}"]  # fmt: skip
+    for url in bad:
+        assert (await client.get("/oembed", params={"url": url})).status_code == 404, url
+    assert (await client.get("/oembed", params={"url": page, "format": "xml"})).status_code == 501
+    # the page itself leads there
+    link = re.search(r'href="([^"]*/oembed\?[^"]+)"', (await client.get(page)).text)
+    assert link and (await client.get(html.unescape(link[1]))).json()["title"] == '<"A" & b>'
+
+
+async def test_oembed_of_videos_that_need_a_token(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, settings={"token_required": True})
+    page = f"{str(client.base_url).rstrip('/')}/play/{made.code}"
+    assert (await client.get("/oembed", params={"url": page})).status_code == 401
+
+
+async def test_source_links(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
+    async with services.db.transaction() as tx:
+        file = (
+            await tx.execute(
+                insert(files)
+                .values(
+                    tenant_num=tenant.ref.num, name='a "b"; é.html', original_name="a", key=f"t/{tenant.ref.uid}/x.html",
+                    status="completed", content_type="text/html", size=9,
+                )
+                .returning(files.c.uid, files.c.key)
+            )
+        ).one()  # fmt: skip
+    await services.store.put(file.key, b"<script/>")
+    link = await services.sources.preview(system(tenant), file.uid, "")
+    answer = await client.get(link.url)
+    assert (answer.status_code, answer.content) == (200, b"<script/>")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert answer.headers["content-disposition"] == 'inline; filename="a _b__ _.html"'
+    part = await client.get(link.url, headers={"range": "bytes=1-6"})
+    assert (part.status_code, part.content) == (206, b"script")
+    old = await services.sources.preview(
+        system(tenant), file.uid, "", now=datetime.now(UTC) - timedelta(hours=2)
+    )
+    for url in (old.url, link.url[:-2], link.url.replace(str(file.uid), str(tenant.ref.uid))):
+        assert (await client.get(url)).status_code == 403
+    assert (await client.post(link.url)).status_code == 405
+    async with services.db.transaction() as tx:
+        await tx.execute(
+            update(tenants).where(tenants.c.num == tenant.ref.num).values(deleted_at=datetime.now(UTC))
+        )
+    assert (await client.get(link.url)).status_code == 404
