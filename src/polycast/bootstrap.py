@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import imageio_ffmpeg
@@ -21,16 +21,17 @@ from polycast.media.toolkit import MediaToolkit
 from polycast.media.toolkit_runner import ToolLimits
 from polycast.net.outbound import OutboundClient
 from polycast.protocols.signing import Keyring
-from polycast.services.assets import PROCESS_JOB, Assets
+from polycast.services.assets import Assets
 from polycast.services.catalog import Collections, Domains, Players
 from polycast.services.files import Files
 from polycast.services.keys import ApiKey, ApiKeys
+from polycast.services.making import ASSEMBLE_JOB, ASSEMBLY_LOCK, PROCESS_JOB
 from polycast.services.outputs import Outputs
 from polycast.services.pipeline.assemble import MP4_JOB, Assemble
 from polycast.services.pipeline.chunks import CHUNK_JOB, Chunks
 from polycast.services.pipeline.fallback import Mp4Fallback
 from polycast.services.pipeline.pictures import Pictures
-from polycast.services.pipeline.process import ASSEMBLE_JOB, PICTURES_JOB, Process
+from polycast.services.pipeline.process import PICTURES_JOB, Process
 from polycast.services.pipeline.workspace import Workspace
 from polycast.services.playback import Playback
 from polycast.services.presentation import Presentation
@@ -52,7 +53,7 @@ from polycast.storage.interface import ObjectStore
 
 log = logging.getLogger(__name__)
 
-ENCODE_QUEUE, PACKAGE_QUEUE, UPKEEP_QUEUE = "encode", "package", "upkeep"
+ENCODE_QUEUE, PACKAGE_QUEUE, PICTURES_QUEUE, UPKEEP_QUEUE = "encode", "package", "pictures", "upkeep"
 UPKEEP_JOB, VIEWS_JOB, SCRUB_JOB = "upkeep", "views", "scrub"
 
 
@@ -119,6 +120,8 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         assets,
         probing,
         expiry=timedelta(seconds=settings.upload_expiry_s),
+        max_bytes=settings.upload_max_bytes,
+        quota_bytes=settings.quota_bytes,
     )
     playback = Playback(
         db, store, CodeCipher(vault.derive("codes")), ring, vault, session_s=settings.session_s
@@ -145,7 +148,9 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         playback=playback,
         sources=SourceLinks(db, store, ring, files),
         views=Views(db, settings.spool_folder),
-        upkeep=Upkeep(db, store, tenants, uploads, assets, outputs),
+        upkeep=Upkeep(
+            db, store, tenants, uploads, assets, outputs, jobs, retention_days=settings.retention_days
+        ),
         public_url=settings.public_url,
         player_origin=settings.player_origin,
         accel_redirect=settings.accel_redirect,
@@ -180,27 +185,32 @@ def _register_jobs(
 ) -> None:
     """Tell the queue what each kind of job does, how often it is tried, and what follows when it fails."""
     db, jobs = services.db, services.jobs
-    process = Process(db, workspace, media, jobs, chunk_s=settings.chunk_s)
-    chunks = Chunks(db, workspace, media, jobs, process, threads=settings.encode_threads)
+    process = Process(db, workspace, media, jobs, chunk_s=settings.chunk_s, segment_s=settings.segment_s)
+    chunks = Chunks(db, workspace, media, jobs, threads=settings.encode_threads)
     assemble = Assemble(db, workspace, jobs)
-    pictures = Pictures(db, workspace, media)
-    fallback = Mp4Fallback(db, workspace, media)
-    retry = Retry(max_attempts=3, backoff=Backoff(first_s=1.0))
+    # nobody waits for these as for the first picture that moves
+    patient = replace(media, nice=10)
+    pictures = Pictures(db, workspace, patient)
+    fallback = Mp4Fallback(db, workspace, patient)
+    retry = Retry(max_attempts=3, backoff=Backoff(first_s=1.0), max_lost=8)
 
     async def run_process(args: Args) -> None:
-        await process.run(args["output"])
+        await process.run(args["output"], args.get("epoch"))
 
     async def process_failed(args: Args, failure: Failure) -> None:
-        await process.give_up(args["output"], _public(failure))
+        await process.give_up(args["output"], public_reason(failure), args.get("epoch"))
 
     async def run_chunk(args: Args) -> None:
         await chunks.run(args["chunk"])
 
     async def chunk_failed(args: Args, failure: Failure) -> None:
-        await chunks.failed(args["chunk"], _public(failure))
+        await chunks.failed(args["chunk"], public_reason(failure))
 
     async def run_assemble(args: Args) -> None:
         await assemble.run(args["generation"])
+
+    async def assemble_failed(args: Args, failure: Failure) -> None:
+        await assemble.failed(args["generation"], public_reason(failure))
 
     async def run_pictures(args: Args) -> None:
         await pictures.run(args["output"])
@@ -212,7 +222,7 @@ def _register_jobs(
         await services.pulls.run(args["file"])
 
     async def pull_failed(args: Args, failure: Failure) -> None:
-        await services.pulls.failed(args["file"], _public(failure))
+        await services.pulls.failed(args["file"], public_reason(failure))
 
     async def run_upkeep(args: Args) -> None:
         await services.upkeep.run()
@@ -233,25 +243,37 @@ def _register_jobs(
         ASSEMBLE_JOB,
         run_assemble,
         queue=PACKAGE_QUEUE,
-        retry=Retry(max_attempts=8, backoff=Backoff(first_s=1.0)),
+        retry=Retry(max_attempts=5, backoff=Backoff(first_s=1.0), max_lost=8),
         priority=50,
-        lock_template="generation:{generation}",
+        lock_template=ASSEMBLY_LOCK,
+        on_failed=assemble_failed,
     )
-    jobs.register(PICTURES_JOB, run_pictures, queue=PACKAGE_QUEUE, retry=retry, priority=0)
-    jobs.register(MP4_JOB, run_fallback, queue=PACKAGE_QUEUE, retry=retry, priority=-5)
+    # a queue of their own: however many wait, they never take a place from what makes a video play
+    jobs.register(PICTURES_JOB, run_pictures, queue=PICTURES_QUEUE, retry=retry)
+    jobs.register(MP4_JOB, run_fallback, queue=PICTURES_QUEUE, retry=retry, priority=-1)
     jobs.register(PULL_JOB, run_pull, queue=UPKEEP_QUEUE, retry=Retry(max_attempts=4), on_failed=pull_failed)
     jobs.register(UPKEEP_JOB, run_upkeep, queue=UPKEEP_QUEUE, cron="* * * * *")
     jobs.register(SCRUB_JOB, run_scrubber, queue=UPKEEP_QUEUE, cron="*/5 * * * *", priority=-10)
     jobs.register(VIEWS_JOB, run_views, queue=UPKEEP_QUEUE, cron="* * * * *", priority=-1)
 
 
-def _public(failure: Failure) -> str:
+def public_reason(failure: Failure) -> str:
     """Words for the owner of a video; the log and the job's record have the details."""
-    if failure.code == "lost":
-        return "the processing was interrupted several times"
-    if failure.code.startswith("media"):
-        return failure.message.partition(": ")[2] or failure.message
-    return "the processing failed; the operator's log says why"
+    if failure.code.startswith("media") or failure.code in _FOR_OWNERS:
+        return failure.message.partition(": ")[2].partition("\n")[0] or failure.message
+    return _REASONS.get(failure.code, "the processing failed; the operator's log says why")
+
+
+_FOR_OWNERS = frozenset({"upstream_failed", "invalid", "too_large", "quota_exceeded", "conflict"})
+"""codes whose messages are written for the caller"""
+_REASONS = {
+    "lost": "the processing was interrupted several times",
+    "child_failed": "a program that works on the file crashed or took too long, several times",
+    "not_found": "the source file was deleted while it was being processed",
+    "storage_full": "there was no room left to store the result",
+    "unavailable": "a part of the installation could not be reached for a long time",
+    "integrity": "the encoded parts do not fit together",
+}
 
 
 @dataclass(frozen=True, slots=True)

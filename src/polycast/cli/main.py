@@ -60,7 +60,9 @@ def api(data: DataOption = None, port: PortOption = None, host: HostOption = Non
 @app.command()
 def worker(
     data: DataOption = None,
-    queues: Annotated[str, typer.Option(help="Queues to work on, by commas.")] = "encode,package,upkeep",
+    queues: Annotated[
+        str, typer.Option(help="Queues to work on, by commas.")
+    ] = "encode,package,pictures,upkeep",
 ) -> None:
     """Run only a job worker. May run many times, on many machines."""
     from polycast.cli.installation import database

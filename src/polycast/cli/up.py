@@ -152,7 +152,7 @@ def _services(settings: Settings, url: str) -> list[ServiceSpec]:
     return [
         # first, and alone until it is ready: whoever waits, waits for it
         role("api", "serving", ready=True),
-        role("package", "working", "package", "upkeep"),
+        role("package", "working", "package", "pictures", "upkeep"),
         role("encode", "working", "encode"),
     ]
 

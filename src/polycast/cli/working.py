@@ -10,15 +10,14 @@ from polycast.cli.logs import configure
 from polycast.db import migrate
 from polycast.settings import Settings
 
-QUEUES = ("encode", "package", "upkeep")
+QUEUES = ("encode", "package", "pictures", "upkeep")
 _UPKEEP_CONCURRENCY = 4  # pulls and clean-up: they wait for others, not for a processor
 
 
 def concurrency(settings: Settings, queue: str) -> int:
     """Jobs of one queue that run at once in one process."""
-    return {"encode": settings.encode_slots, "package": settings.package_workers}.get(
-        queue, _UPKEEP_CONCURRENCY
-    )
+    places = {"encode": settings.encode_slots, "package": settings.package_workers, "pictures": 1}
+    return places.get(queue, _UPKEEP_CONCURRENCY)
 
 
 async def work(settings: Settings, database_url: str, queues: Sequence[str]) -> None:

@@ -51,8 +51,9 @@ ASSET_MOVES: dict[AssetStatus, frozenset[AssetStatus]] = {
     _A.PULLING: frozenset({_A.QUEUED, _A.ERROR}),
     _A.QUEUED: frozenset({_A.PROCESSING, _A.ERROR}),
     _A.PROCESSING: frozenset({_A.AVAILABLE, _A.ERROR, _A.QUEUED}),
-    # a replaced source: the old generation plays on while the new one is made
-    _A.AVAILABLE: frozenset({_A.AVAILABLE}),
+    # a replaced source: the old generation plays on while the new one is made. Error only when nothing
+    # plays any more: what was playing was still growing, and cannot be finished
+    _A.AVAILABLE: frozenset({_A.AVAILABLE, _A.ERROR}),
     # a new file, or another try
     _A.ERROR: frozenset({_A.QUEUED, _A.PULLING}),
 }

@@ -18,6 +18,7 @@ _RECORD = text("""
     SELECT :job_id, :name, 1 + count(*), :kind, :code, :message, :worker FROM job_failures WHERE job_id = :job_id
     RETURNING attempt
 """)
+_ALIKE = text("SELECT count(*) FROM job_failures WHERE job_id = :job_id AND code = :code")
 _COUNT = text("SELECT count(*) FROM job_failures WHERE job_id = :job_id")
 
 
@@ -33,7 +34,8 @@ async def record(tx: AsyncConnection, job_id: int, name: str, error: BaseExcepti
         "worker": WORKER,
     }
     attempt = (await tx.execute(_RECORD, values)).scalar_one()
-    return Failure(code, message, int(attempt), error)
+    alike = (await tx.execute(_ALIKE, {"job_id": job_id, "code": code})).scalar_one()
+    return Failure(code, message, int(attempt), error, int(alike))
 
 
 async def count(tx: AsyncConnection, job_id: int) -> int:

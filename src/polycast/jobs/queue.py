@@ -37,6 +37,15 @@ _WAITING = text(
 )
 _NOTIFY = text("SELECT pg_notify('procrastinate_queue_v1#' || :queue, :payload)")
 _CANCEL = text("SELECT procrastinate_cancel_job_v1(:id, true, false)")
+_CANCEL_LOCKED = text("""
+    SELECT count(procrastinate_cancel_job_v1(id, true, false)) FROM procrastinate_jobs
+    WHERE lock = ANY(:locks) AND status IN ('todo', 'doing')
+""")
+_BUSY = text("SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE lock = :lock AND status IN ('todo', 'doing'))")
+_TURN = text("""
+    SELECT max(priority) AS first, min(priority) FILTER (WHERE args->>'turn' = :turn) AS last_own
+    FROM procrastinate_jobs WHERE queue_name = :queue AND task_name = :name AND status = 'todo'
+""")
 _STATE = text("""
     SELECT j.id, j.task_name, j.queue_name, j.status::text AS status, j.args, j.scheduled_at, j.abort_requested,
            f.attempt, f.code, f.message
@@ -127,6 +136,7 @@ class JobQueue:
         lock: str | None = None,
         queueing_lock: str | None = None,
         schedule_at: datetime | None = None,
+        turn: int | None = None,
     ) -> int:
         """Insert a job on the caller's transaction; workers hear of it when that commits.
 
@@ -136,10 +146,15 @@ class JobQueue:
             queueing_lock: at most one job with it waits; when one does, nothing is inserted and its id is
                 returned. That job does not start before the caller's transaction has ended.
             schedule_at: not before.
+            turn: whose job it is. Waiting jobs of one kind are then served in turn: whoever has one waiting
+                is served before somebody else's second one, however many those have.
 
         Returns:
             Number of the job.
         """
+        if turn is not None:
+            args = {**args, "turn": turn}
+            priority = await self._place(tx, self._kind(name), turn, priority)
         if queueing_lock is None:
             return (
                 await self.enqueue_many(
@@ -189,6 +204,14 @@ class JobQueue:
         """
         return (await tx.execute(_CANCEL, {"id": job_id})).scalar() is not None
 
+    async def cancel_locked(self, tx: AsyncConnection, locks: Sequence[str]) -> int:
+        """Cancel all jobs that wait or run under one of these locks, as `cancel` does; returns how many."""
+        return int((await tx.execute(_CANCEL_LOCKED, {"locks": list(locks)})).scalar_one())
+
+    async def busy(self, tx: AsyncConnection, lock: str) -> bool:
+        """Whether a job waits or runs under this lock."""
+        return bool((await tx.execute(_BUSY, {"lock": lock})).scalar_one())
+
     async def state(self, tx: AsyncConnection, job_id: int) -> JobState:
         """Where a job stands.
 
@@ -226,6 +249,21 @@ class JobQueue:
         from polycast.jobs import worker  # the queue's library: only workers pay for loading it
 
         await worker.run(self, queues, concurrency, stop_event, options or WorkerOptions())
+
+    async def _place(self, tx: AsyncConnection, kind: JobType, turn: int, priority: int | None) -> int:
+        """The priority of a job that waits its turn.
+
+        Start-time fair queueing with the priority as clock: one below the last of the same owner, but never
+        above who is served next. A newcomer so stands behind one job of each other, and who keeps a long
+        row waiting is not passed for ever by those who come later.
+        """
+        base = kind.priority if priority is None else priority
+        values = {"queue": kind.queue, "name": kind.name, "turn": str(turn)}
+        waiting = (await tx.execute(_TURN, values)).one()
+        if waiting.first is None:
+            return base
+        first = min(base, int(waiting.first))
+        return first if waiting.last_own is None else min(first, int(waiting.last_own) - 1)
 
     def _kind(self, name: str) -> JobType:
         try:

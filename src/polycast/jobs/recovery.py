@@ -72,7 +72,7 @@ async def _take_over_one(queue: JobQueue, silent_s: float, passed: list[int]) ->
             return True
         failure = await failures.record(tx, row.id, row.task_name, None)
         kind = queue.types.get(row.task_name)
-        if kind is not None and kind.retry.wait_s(failure.attempts, None) is None:
+        if kind is not None and kind.retry.wait_s(failure.alike, None) is None:
             log.error(
                 "job %s (%s) lost its worker %s times: given up", row.id, row.task_name, failure.attempts
             )

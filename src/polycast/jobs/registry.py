@@ -19,6 +19,7 @@ class Failure:
         code: stable code of the error, "lost" when the worker died.
         message: for the log and the operator.
         attempts: tries that failed, this one included.
+        alike: of these, the ones with the same code.
         error: None when the worker died.
     """
 
@@ -26,6 +27,7 @@ class Failure:
     message: str
     attempts: int
     error: BaseException | None = None
+    alike: int = 0
 
 
 FailureHandler = Callable[[Args, Failure], Awaitable[None]]

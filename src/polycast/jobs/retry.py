@@ -11,6 +11,7 @@ from polycast.domain.errors import (
     NotFound,
     NotSupported,
     QuotaExceeded,
+    StorageFull,
     TooLarge,
     Unauthorized,
 )
@@ -52,25 +53,32 @@ class Retry:
             one whose worker died is.
         on: errors worth another try.
         unless: of these, the ones that are not.
+        max_lost: tries in all when it is the worker that dies, mostly not the job's doing; None: `max_attempts`.
+        patient_with: errors that go away when somebody has seen to the machine; `max_patient` tries.
     """
 
     max_attempts: int = 3
     backoff: Backoff = Backoff()
     on: tuple[type[BaseException], ...] = (Exception,)
     unless: tuple[type[BaseException], ...] = PERMANENT
+    max_lost: int | None = None
+    patient_with: tuple[type[BaseException], ...] = (StorageFull,)
+    max_patient: int = 60
 
     def wait_s(self, failures: int, error: BaseException | None) -> float | None:
         """Seconds until the next try; None when there is none.
 
         Args:
-            failures: so far, this one included.
+            failures: so far for the same reason, this one included.
             error: None when the worker died: that may have been the job's doing, so it is tried again at
                 once but counted.
         """
+        if error is None:
+            return 0.0 if failures < (self.max_lost or self.max_attempts) else None
+        if isinstance(error, self.patient_with):
+            return self.backoff.delay_s(failures) if failures < self.max_patient else None
         if failures >= self.max_attempts:
             return None
-        if error is None:
-            return 0.0
         if not isinstance(error, self.on) or isinstance(error, self.unless):
             return None
         return self.backoff.delay_s(failures)

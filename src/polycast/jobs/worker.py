@@ -128,7 +128,7 @@ async def _failed(
 ) -> "_Failed":
     async with queue.transaction() as tx:
         failure = await failures.record(tx, job_id, kind.name, error)
-    wait_s = kind.retry.wait_s(failure.attempts, error)
+    wait_s = kind.retry.wait_s(failure.alike, error)
     # an error of our own tree says what it is; for any other the operator needs the place
     log.log(
         logging.ERROR if wait_s is None else logging.WARNING,
@@ -163,6 +163,15 @@ class _AttentiveWorker(Worker):
     async def _handle_notification(self, *, channel: str, notification: Notification) -> None:
         self._heard += 1
         await super()._handle_notification(channel=channel, notification=notification)
+
+    async def _process_job(self, context: JobContext) -> None:
+        try:
+            await super()._process_job(context)
+        finally:
+            if context.job.lock is not None:
+                # the next one with this lock was passed over while this one ran, and nobody tells of it
+                self._heard += 1
+                self._new_job_event.set()
 
     async def _fetch_and_process_jobs(self) -> None:
         while True:

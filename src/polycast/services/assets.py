@@ -9,11 +9,10 @@ from uuid import UUID
 from sqlalchemy import Text, and_, cast, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from polycast.db.engine import Database
+from polycast.db.engine import DEADLOCK, Database, retrying
 from polycast.db.tables import (
     asset_sources,
     assets,
-    chunk_jobs,
     collections,
     files,
     outputs,
@@ -35,11 +34,10 @@ from polycast.services.asset_rows import (
     load_sources_and_outputs,
     with_presentation,
 )
+from polycast.services.crashpoints import reached
 from polycast.services.files import checked_metadata, discard_file
 from polycast.services.filters import ListFilter, checked_words, conditions, flat, metadata_text, ordering
-
-PROCESS_JOB = "process_output"
-"""plans one output and starts its jobs; see services/pipeline"""
+from polycast.services.making import cancel_work, discard_later, enqueue_process, lock_asset, scratch_folder
 
 _SORTS = {
     "createdate": assets.c.created_at,
@@ -178,6 +176,7 @@ class Assets:
         Raises:
             NotFound, Conflict: a file is unknown, or not completed.
         """
+        await lock_asset(tx, asset_num)
         await tx.execute(delete(asset_sources).where(asset_sources.c.asset_num == asset_num))
         total = 0
         for position, source in enumerate(sources):
@@ -239,10 +238,10 @@ class Assets:
                 epoch=outputs.c.epoch + 1,
                 updated_at=func.now(),
             )
-            .returning(outputs.c.num)
+            .returning(outputs.c.num, outputs.c.epoch)
         )
         for output in pending:
-            await self._jobs.enqueue(tx, PROCESS_JOB, {"output": output.num}, lock=f"output:{output.num}")
+            await enqueue_process(tx, self._jobs, caller.tenant.num, output.num, output.epoch)
         await ledger.record(
             tx, caller, "asset.queued", "asset", asset_uid, {"files": [str(s.file_uid) for s in sources]}
         )
@@ -349,19 +348,21 @@ class Assets:
             with_files: also the source files that no other asset uses.
         """
         caller.require(Permission.WRITE)
+        # deleting takes rows in an order of the database's choosing, others may hold one of them
+        await retrying(lambda: self._delete(caller, uid, with_files), states=frozenset({DEADLOCK}))
+        reached("delete.committed")
+
+    async def _delete(self, caller: Caller, uid: UUID, with_files: bool) -> None:
         async with self._db.transaction() as tx:
             row = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
             if row is None:
                 raise NotFound("asset", uid)
-            running = await tx.execute(
-                select(chunk_jobs.c.job_id).where(
-                    chunk_jobs.c.asset_num == row.num,
-                    chunk_jobs.c.state == "released",
-                    chunk_jobs.c.job_id.is_not(None),
+            made = (
+                await tx.execute(
+                    select(outputs.c.num, outputs.c.uid).where(outputs.c.asset_num == row.num)
                 )
-            )
-            for job in running:
-                await self._jobs.cancel(tx, job.job_id)
+            ).all()
+            await cancel_work(tx, self._jobs, [output.num for output in made])
             owned = [files.c.asset_num == row.num]
             if with_files:
                 # an interrupted upload names the asset only in its intent
@@ -385,7 +386,7 @@ class Assets:
             for file in gone.all():
                 await discard_file(tx, file)
             await tx.execute(delete(assets).where(assets.c.num == row.num))
-            await ledger.discard(tx, [f"media/{uid}/"])
+            await discard_later(tx, [f"media/{uid}/", *(scratch_folder(output.uid) for output in made)])
             await ledger.count(tx, row.tenant_num, "stored_bytes", -row.stored_size, uid)
             await ledger.record(tx, caller, "asset.deleted", "asset", uid, {"title": row.title})
 

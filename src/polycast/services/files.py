@@ -164,8 +164,8 @@ class Files:
 
 async def discard_file(tx: AsyncConnection, row: Row[Any]) -> None:
     """Have the bytes of a deleted file row cleared, parts of an open upload too; book the freed bytes."""
-    open_upload = row.upload_id if row.status != FileStatus.COMPLETED else None
-    await ledger.discard(tx, [row.key], upload_id=open_upload)
+    # of a completed upload the store still keeps what it answers repeated completions from
+    await ledger.discard(tx, [row.key], upload_id=row.upload_id)
     await ledger.count(tx, row.tenant_num, "stored_bytes", -(row.size or 0), row.uid)
 
 

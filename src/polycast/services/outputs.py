@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
-from polycast.db.tables import asset_sources, assets, chunk_jobs, generations, outputs, tracks
+from polycast.db.tables import asset_sources, assets, chunk_jobs, generations, outputs
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import Output, OutputProgress, RenditionProgress
 from polycast.domain.errors import Conflict, Invalid, NotFound
@@ -20,7 +20,13 @@ from polycast.domain.states import AssetStatus, OutputStatus
 from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
 from polycast.services.asset_rows import output_from_row
-from polycast.services.assets import PROCESS_JOB
+from polycast.services.making import (
+    cancel_work,
+    discard_later,
+    enqueue_process,
+    lock_asset,
+    scratch_folder,
+)
 from polycast.services.tenants import Tenants, as_system
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -94,7 +100,7 @@ class Outputs:
                 )
             ).one()
             await tx.execute(update(assets).where(assets.c.num == row.num).values(updated_at=func.now()))
-            await self._jobs.enqueue(tx, PROCESS_JOB, {"output": made.num}, lock=f"output:{made.num}")
+            await enqueue_process(tx, self._jobs, row.tenant_num, made.num, made.epoch)
             await ledger.record(
                 tx, caller, "output.created", "asset", asset, {"output": name, "preset": preset}
             )
@@ -121,25 +127,17 @@ class Outputs:
             await self._drop(tx, caller, asset, output)
 
     async def _drop(self, tx: AsyncConnection, caller: Caller, asset: UUID, output: Any) -> None:
-        running = await tx.execute(
-            select(chunk_jobs.c.job_id).where(
-                chunk_jobs.c.output_num == output.num,
-                chunk_jobs.c.state == "released",
-                chunk_jobs.c.job_id.is_not(None),
-            )
-        )
-        for job in running:
-            await self._jobs.cancel(tx, job.job_id)
+        await cancel_work(tx, self._jobs, [output.num])
         made = (await tx.execute(select(generations).where(generations.c.output_num == output.num))).all()
-        freed = int(output.size or 0)
-        for generation in made:
-            own = select(func.coalesce(func.sum(tracks.c.size), 0)).where(
-                tracks.c.generation_num == generation.num, tracks.c.folder == str(generation.uid)
-            )
-            freed += int((await tx.execute(own)).scalar_one())
-            await ledger.discard(tx, [f"media/{asset}/g/{generation.uid}/"])
-        if output.key:
-            await ledger.discard(tx, [output.key])
+        freed = int(output.size or 0) + sum(int(generation.size) for generation in made)
+        await discard_later(
+            tx,
+            [
+                *(f"media/{asset}/g/{generation.uid}/" for generation in made),
+                f"media/{asset}/o/{output.uid}/",
+                scratch_folder(output.uid),
+            ],
+        )
         await tx.execute(delete(outputs).where(outputs.c.num == output.num))
         await tx.execute(
             update(assets)
@@ -193,19 +191,28 @@ class Outputs:
 
     async def expire(self, now: datetime, *, limit: int = 100) -> int:
         """Remove outputs past their expiration; returns how many. For upkeep."""
-        async with self._db.transaction() as tx:
+        async with self._db.connect() as tx:
             rows = (
                 await tx.execute(
-                    select(outputs, assets.c.uid.label("asset_uid"))
+                    select(
+                        outputs.c.num,
+                        outputs.c.asset_num,
+                        outputs.c.tenant_num,
+                        assets.c.uid.label("asset_uid"),
+                    )
                     .join(assets, assets.c.num == outputs.c.asset_num)
                     .where(outputs.c.expires_at < now, outputs.c.main.is_(False))
                     .limit(limit)
-                    .with_for_update(of=outputs, skip_locked=True)
                 )
             ).all()
-            for row in rows:
-                ref = (await self._tenants.by_num(row.tenant_num)).ref
-                await self._drop(tx, as_system(ref, "system:upkeep"), row.asset_uid, row)
+        for row in rows:
+            system = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:upkeep")
+            async with self._db.transaction() as tx:
+                if not await lock_asset(tx, row.asset_num):
+                    continue
+                output = (await tx.execute(select(outputs).where(outputs.c.num == row.num))).first()
+                if output is not None:
+                    await self._drop(tx, system, row.asset_uid, output)
         return len(rows)
 
     @staticmethod

@@ -22,6 +22,7 @@ from polycast.media.captions import check_captions
 from polycast.media.images import check_image
 from polycast.media.toolkit import MediaToolkit
 from polycast.services.files import Files
+from polycast.services.turns import Turns
 from polycast.storage.interface import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ _CAPTION_SUFFIXES = {".srt", ".vtt", ".ass", ".ssa", ".txt"}
 
 
 class Probing:
-    """Runs the probe, at most `parallel` at a time in this process, each in its own sandbox."""
+    """Runs the probe, at most `parallel` at a time in this process, in turn over tenants, each in its own sandbox."""
 
     def __init__(
         self, db: Database, store: ObjectStore, media: MediaToolkit, files_: Files, *, parallel: int = 4
@@ -39,7 +40,7 @@ class Probing:
         self._store = store
         self._media = media
         self._files = files_
-        self._slots = asyncio.Semaphore(parallel)
+        self._slots = Turns(parallel)
 
     async def look_at(self, file: File) -> dict[str, Any]:
         """Column values for a file that was just received.
@@ -50,7 +51,7 @@ class Probing:
         Raises:
             Unreadable, LimitExceeded: purpose image or caption, and the bytes are something else.
         """
-        async with self.local(file.key) as path, self._slots:
+        async with self._slots.of(file.tenant_num), self.local(file.key) as path:
             if file.purpose == "image":
                 image = await check_image(self._media, path)
                 return {

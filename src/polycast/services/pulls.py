@@ -12,14 +12,16 @@ from polycast.db.tables import assets, files
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import Asset
 from polycast.domain.errors import Invalid, PolycastError
+from polycast.domain.files import File
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.jobs.queue import JobQueue
 from polycast.net.outbound import OutboundClient
+from polycast.services import ledger
 from polycast.services.assets import Assets
 from polycast.services.files import QUERY, discard_file, from_row
 from polycast.services.pieces import Pieces
 from polycast.services.tenants import Tenants, as_system
-from polycast.services.uploads import MAX_FILE_SIZE, Uploads
+from polycast.services.uploads import MAX_FILE_SIZE, Uploads, fail_pulling
 from polycast.services.vault import Vault
 from polycast.storage.interface import ObjectStore
 
@@ -75,6 +77,7 @@ class Pulls:
         info = await self._outbound.head_or_get_info(url, headers or {})
         if info.size is not None and info.size > MAX_FILE_SIZE:
             raise Invalid("the source is larger than 5 TiB", field="url")
+        await self._uploads.check_quota(caller, info.size or 0)
         asset = await self._assets.create(
             caller,
             title=title,
@@ -104,7 +107,13 @@ class Pulls:
             await self._assets.delete(caller, asset.uid)
             raise
         async with self._db.transaction() as tx:
-            await self._jobs.enqueue(tx, PULL_JOB, {"file": upload.file.num})
+            await self._jobs.enqueue(
+                tx,
+                PULL_JOB,
+                {"file": upload.file.num},
+                lock=f"pull:{upload.file.num}",
+                turn=caller.tenant.num,
+            )
         return asset, info.size or 0
 
     async def run(self, file_num: int) -> None:
@@ -123,7 +132,13 @@ class Pulls:
         headers = {k: self._vault.open(v) for k, v in file.intent["headers"].items()}
         if file.upload_id is None:
             return
-        body = Pieces(self._outbound.stream(url, headers, max_bytes=MAX_FILE_SIZE))
+        if not await self._wanted(file):
+            await self.failed(file_num, "the video was deleted")
+            return
+        quota = await self._uploads.quota(caller)
+        body = Pieces(
+            self._outbound.stream(url, headers, max_bytes=min(MAX_FILE_SIZE, quota or MAX_FILE_SIZE))
+        )
         parts: list[tuple[int, str]] = []
         total = 0
         while await body.more():
@@ -132,6 +147,7 @@ class Pulls:
             parts.append((number, part.etag))
             total += part.size
             await self._keep_alive(file.num)
+            await self._uploads.check_quota(caller, total)
         if not parts:
             await self.failed(file_num, "the source is empty")
             return
@@ -149,11 +165,15 @@ class Pulls:
                 .where(files.c.num == file_num)
                 .values(status=FileStatus.ERROR, error=message, upload_id=None, expires_at=None, intent={})
             )
-            await tx.execute(
-                update(assets)
-                .where(assets.c.uid == UUID(row.intent["asset"]), assets.c.status == AssetStatus.PULLING)
-                .values(status=AssetStatus.ERROR, error=message, updated_at=func.now())
-            )
+            system = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:pull")
+            await ledger.record(tx, system, "file.failed", "file", row.uid, {"reason": message})
+            await fail_pulling(tx, system, row, message)
+
+    async def _wanted(self, file: File) -> bool:
+        """Whether the asset that waits for the file is still there."""
+        async with self._db.connect() as tx:
+            found = await tx.execute(select(assets.c.num).where(assets.c.uid == UUID(file.intent["asset"])))
+            return found.first() is not None
 
     async def _keep_alive(self, file_num: int) -> None:
         async with self._db.transaction() as tx:

@@ -15,12 +15,12 @@ from sqlalchemy import func, or_, select, update
 from polycast.db.engine import Database
 from polycast.db.tables import asset_sources, assets, generations, outputs, tenants, tracks
 from polycast.domain.errors import NotFound, PolycastError
-from polycast.domain.states import GenerationState
+from polycast.domain.states import GenerationState, OutputStatus
 from polycast.domain.tracks import TrackLog
 from polycast.jobs.queue import JobQueue
 from polycast.protocols import tracklog
 from polycast.services import ledger
-from polycast.services.assets import PROCESS_JOB
+from polycast.services.making import enqueue_process, lock_asset
 from polycast.services.tenants import Tenants, as_system
 from polycast.storage.interface import ObjectStore
 
@@ -58,6 +58,7 @@ class Scrubber:
                         tracks.c.folder,
                         assets.c.uid.label("asset_uid"),
                         generations.c.output_num,
+                        generations.c.asset_num,
                         assets.c.tenant_num,
                     )
                     .join(generations, generations.c.num == tracks.c.generation_num)
@@ -118,6 +119,13 @@ class Scrubber:
         """Have the output made anew from its source; until then the old generation plays on as it can."""
         caller = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:scrubber")
         async with self._db.transaction() as tx:
+            if not await lock_asset(tx, row.asset_num):
+                return
+            status = (
+                await tx.execute(select(outputs.c.status).where(outputs.c.num == row.output_num))
+            ).scalar()
+            if status == OutputStatus.PROCESSING:
+                return  # what is being made may share this track: looked at again when it is done
             await tx.execute(update(tracks).where(tracks.c.num == row.num).values(verified_at=func.now()))
             has_source = (
                 await tx.execute(
@@ -132,20 +140,20 @@ class Scrubber:
                 again = (
                     await tx.execute(
                         update(outputs)
-                        .where(outputs.c.num == row.output_num, outputs.c.status != "processing")
+                        .where(outputs.c.num == row.output_num)
                         .values(
-                            status="processing",
+                            status=OutputStatus.PROCESSING,
                             progress=0,
+                            error=None,
+                            completed_at=None,
                             epoch=outputs.c.epoch + 1,
                             updated_at=func.now(),
                         )
-                        .returning(outputs.c.num)
+                        .returning(outputs.c.epoch)
                     )
                 ).first()
             if again is not None:
-                await self._jobs.enqueue(
-                    tx, PROCESS_JOB, {"output": row.output_num}, lock=f"output:{row.output_num}"
-                )
+                await enqueue_process(tx, self._jobs, row.tenant_num, row.output_num, again.epoch)
             await ledger.record(
                 tx,
                 caller,

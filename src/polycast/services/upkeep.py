@@ -1,16 +1,36 @@
 """Upkeep: what has to happen now and then, in small steps that can be repeated and killed."""
 
+import contextlib
 import logging
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Integer, and_, cast, delete, func, or_, select, update
+from sqlalchemy import Integer, and_, cast, delete, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
-from polycast.db.tables import assets, files, garbage, generations, tenants, tracks
-from polycast.domain.errors import PolycastError
-from polycast.domain.states import GenerationState
+from polycast.db.tables import (
+    asset_sources,
+    assets,
+    files,
+    garbage,
+    generations,
+    outputs,
+    tenants,
+    tracks,
+)
+from polycast.domain.access import Caller
+from polycast.domain.errors import NotFound, PolycastError
+from polycast.domain.states import AssetStatus, FileStatus, GenerationState, OutputStatus
+from polycast.jobs.pruning import prune
+from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
 from polycast.services.assets import Assets
+from polycast.services.crashpoints import reached
+from polycast.services.files import discard_file
+from polycast.services.making import lock_asset, pictures_lock
 from polycast.services.outputs import Outputs
 from polycast.services.tenants import Tenants, as_system
 from polycast.services.uploads import Uploads
@@ -20,8 +40,12 @@ log = logging.getLogger(__name__)
 
 RETIRED_KEPT = timedelta(hours=24)
 """old playback sessions end within this time; then a retired generation's own bytes go"""
+FAILED_KEPT = timedelta(hours=1)
+"""whoever was writing into a failed generation has ended by then"""
 DELETED_TENANT_KEPT = timedelta(days=7)
 _MAX_BACKOFF = timedelta(hours=6)
+_ROUND_S = 40.0
+"""of clearing in one round; the next one is a minute later"""
 
 
 class Upkeep:
@@ -34,41 +58,66 @@ class Upkeep:
         tenants_: Tenants,
         uploads: Uploads,
         assets_: Assets,
-        outputs: Outputs,
+        outputs_: Outputs,
+        jobs: JobQueue,
+        *,
+        retention_days: int = 0,
     ) -> None:
         self._db = db
         self._store = store
         self._tenants = tenants_
         self._uploads = uploads
         self._assets = assets_
-        self._outputs = outputs
+        self._outputs = outputs_
+        self._jobs = jobs
+        self._retention_days = retention_days
 
     async def run(self, now: datetime | None = None) -> dict[str, int]:
-        """One round of everything; returns counts by name."""
-        now = now or datetime.now(UTC)
-        return {
-            "uploads": await self._uploads.expire(now),
-            "outputs": await self._outputs.expire(now),
-            "generations": await self.drop_retired(now),
-            "assets": await self.apply_retention(now),
-            "tenants": await self.clear_tenants(now),
-            "objects": await self.collect_garbage(now),
-        }
+        """One round of everything; returns counts by name.
 
-    async def collect_garbage(self, now: datetime, *, limit: int = 200) -> int:
+        A step that fails holds up no other one; the first failure is raised at the end.
+        """
+        now = now or datetime.now(UTC)
+        steps: dict[str, Callable[[datetime], Awaitable[int]]] = {
+            "uploads": self._uploads.expire,
+            "outputs": self._outputs.expire,
+            "generations": self.drop_retired,
+            "originals": self.drop_originals,
+            "assets": self.apply_retention,
+            "tenants": self.clear_tenants,
+            "objects": self.collect_garbage,
+            "jobs": self.forget_jobs,
+        }
+        done: dict[str, int] = {}
+        failed: Exception | None = None
+        for name, step in steps.items():
+            try:
+                done[name] = await step(now)
+            except Exception as error:
+                log.exception("upkeep of %s failed", name)
+                failed = failed or error
+        if failed is not None:
+            raise failed
+        return done
+
+    async def collect_garbage(self, now: datetime, *, limit: int = 5000) -> int:
         """Delete discarded objects. A row goes only after its objects did; failures are tried again later."""
         done = 0
-        async with self._db.transaction() as tx:
-            rows = (
-                await tx.execute(
-                    select(garbage)
-                    .where(garbage.c.not_before <= now)
-                    .order_by(garbage.c.not_before)
-                    .limit(limit)
-                    .with_for_update(skip_locked=True)
-                )
-            ).all()
-            for row in rows:
+        until = time.monotonic() + _ROUND_S
+        while done < limit and time.monotonic() < until:
+            # one row a transaction: it stays locked while its objects are deleted, however many those are
+            async with self._db.transaction() as tx:
+                row = (
+                    await tx.execute(
+                        select(garbage)
+                        .where(garbage.c.not_before <= now)
+                        .order_by(garbage.c.not_before)
+                        .limit(1)
+                        .with_for_update(skip_locked=True)
+                    )
+                ).first()
+                if row is None:
+                    break
                 try:
                     if row.upload_id:
                         await self._store.abort_multipart(row.key, row.upload_id)
@@ -78,23 +127,34 @@ class Upkeep:
                         await self._store.delete([row.key])
                 except PolycastError as error:
                     log.warning("clearing %s failed: %s", row.key, error)
-                    wait = min(_MAX_BACKOFF, timedelta(minutes=2**row.attempts))
+                    wait = min(_MAX_BACKOFF, timedelta(minutes=2 ** min(row.attempts, 10)))
                     await tx.execute(
                         update(garbage)
                         .where(garbage.c.num == row.num)
                         .values(attempts=row.attempts + 1, not_before=now + wait)
                     )
                     continue
+                reached("garbage.deleted")
                 await tx.execute(delete(garbage).where(garbage.c.num == row.num))
-                done += 1
+            done += 1
         return done
 
-    async def drop_retired(self, now: datetime, *, limit: int = 50) -> int:
-        """Remove generations retired long ago, but not bytes that a later generation shares."""
+    async def forget_jobs(self, now: datetime) -> int:
+        """Drop the records of jobs that ended long ago, so that the queue stays fast."""
         async with self._db.transaction() as tx:
+            return await prune(tx)
+
+    async def drop_retired(self, now: datetime, *, limit: int = 50) -> int:
+        """Remove generations retired or failed long ago, but not bytes that a later generation shares."""
+        async with self._db.connect() as tx:
             rows = (
                 await tx.execute(
-                    select(generations, assets.c.uid.label("asset_uid"), assets.c.tenant_num)
+                    select(
+                        generations.c.num,
+                        generations.c.asset_num,
+                        assets.c.uid.label("asset_uid"),
+                        assets.c.tenant_num,
+                    )
                     .join(assets, assets.c.num == generations.c.asset_num)
                     .where(
                         or_(
@@ -104,40 +164,140 @@ class Upkeep:
                             ),
                             and_(
                                 generations.c.state == GenerationState.FAILED,
-                                generations.c.updated_at < now - RETIRED_KEPT,
+                                generations.c.updated_at < now - FAILED_KEPT,
                             ),
                         )
                     )
+                    .order_by(generations.c.num)
                     .limit(limit)
-                    .with_for_update(of=generations, skip_locked=True)
                 )
             ).all()
-            for row in rows:
-                users = select(tracks.c.name).where(
-                    tracks.c.folder == str(row.uid), tracks.c.generation_num != row.num
-                )
-                shared = {r.name for r in await tx.execute(users)}
-                own = (
-                    await tx.execute(
-                        select(tracks.c.name, tracks.c.size).where(
-                            tracks.c.generation_num == row.num, tracks.c.folder == str(row.uid)
-                        )
-                    )
-                ).all()
-                prefix = f"media/{row.asset_uid}/g/{row.uid}/"
-                if not shared:
-                    await ledger.discard(tx, [prefix])
-                else:
-                    await ledger.discard(tx, [f"{prefix}{t.name}/" for t in own if t.name not in shared])
-                freed = sum(t.size for t in own if t.name not in shared)
-                await tx.execute(delete(generations).where(generations.c.num == row.num))
-                await tx.execute(
-                    update(assets)
-                    .where(assets.c.num == row.asset_num)
-                    .values(stored_size=func.greatest(assets.c.stored_size - freed, 0))
-                )
-                await ledger.count(tx, row.tenant_num, "stored_bytes", -freed, row.asset_uid)
+        for row in rows:
+            async with self._db.transaction() as tx:
+                if await lock_asset(tx, row.asset_num):
+                    await self._drop_generation(tx, row)
         return len(rows)
+
+    async def _drop_generation(self, tx: AsyncConnection, row: Any) -> None:
+        """Discard the tracks that only this generation lists.
+
+        A shared track's bytes are counted once: with the generation whose folder they are in, and when that
+        is gone, with the newest one that lists the track.
+        """
+        family = (
+            await tx.execute(
+                select(generations)
+                .where(generations.c.asset_num == row.asset_num)
+                .order_by(generations.c.num)
+            )
+        ).all()
+        generation = next((g for g in family if g.num == row.num), None)
+        if generation is None:
+            return
+        uids = {str(g.uid) for g in family}
+        rows = await tx.execute(
+            select(tracks)
+            .where(tracks.c.generation_num.in_([g.num for g in family]))
+            .order_by(tracks.c.generation_num)
+        )
+        own: list[Any] = []
+        newest: dict[tuple[str, str], int] = {}
+        for track in rows:
+            if track.generation_num == row.num:
+                own.append(track)
+            else:
+                newest[track.folder, track.name] = track.generation_num
+        media = f"media/{row.asset_uid}/g/"
+        freed = int(generation.size)
+        for track in own:
+            sharer = newest.get((track.folder, track.name))
+            if sharer is None:
+                await ledger.discard(tx, [f"{media}{track.folder}/{track.name}/"])
+            elif track.folder == str(generation.uid) or (track.folder not in uids and sharer < row.num):
+                moved = min(int(track.size), freed)
+                freed -= moved
+                await tx.execute(
+                    update(generations)
+                    .where(generations.c.num == sharer)
+                    .values(size=generations.c.size + moved)
+                )
+        if not any(folder == str(generation.uid) for folder, _ in newest):
+            await ledger.discard(tx, [f"{media}{generation.uid}/"])
+        await tx.execute(delete(generations).where(generations.c.num == row.num))
+        await tx.execute(
+            update(assets)
+            .where(assets.c.num == row.asset_num)
+            .values(stored_size=assets.c.stored_size - freed)
+        )
+        await ledger.count(tx, row.tenant_num, "stored_bytes", -freed, row.asset_uid)
+
+    async def drop_originals(self, now: datetime, *, limit: int = 50) -> int:
+        """Delete source files that their tenant does not keep, once nothing needs them any more.
+
+        That is when every output of every asset that uses the file has ended, at least one of the assets
+        plays, and its pictures are made.
+        """
+        using = asset_sources.alias()
+        making = (
+            select(outputs.c.num)
+            .join(using, using.c.asset_num == outputs.c.asset_num)
+            .where(using.c.file_num == files.c.num, outputs.c.status == OutputStatus.PROCESSING)
+        )
+        playing = (
+            select(assets.c.num)
+            .join(using, using.c.asset_num == assets.c.num)
+            .where(using.c.file_num == files.c.num, assets.c.status == AssetStatus.AVAILABLE)
+        )
+        async with self._db.connect() as tx:
+            rows = (
+                await tx.execute(
+                    select(files.c.num, files.c.tenant_num)
+                    .join(tenants, tenants.c.num == files.c.tenant_num)
+                    .where(
+                        tenants.c.settings["keep_original"].astext == "false",
+                        files.c.purpose == "source",
+                        files.c.status == FileStatus.COMPLETED,
+                        exists(playing),
+                        ~exists(making),
+                    )
+                    .limit(limit)
+                )
+            ).all()
+        done = 0
+        for row in rows:
+            system = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:upkeep")
+            async with self._db.transaction() as tx:
+                done += await self._drop_original(tx, system, row.num)
+        return done
+
+    async def _drop_original(self, tx: AsyncConnection, system: Caller, file: int) -> bool:
+        users = await tx.execute(
+            select(asset_sources.c.asset_num)
+            .where(asset_sources.c.file_num == file)
+            .order_by(asset_sources.c.asset_num)
+        )
+        nums = [row.asset_num for row in users]
+        for num in nums:
+            await lock_asset(tx, num)
+        # looked at again now that nobody can begin anything new with it
+        states = (
+            await tx.execute(
+                select(outputs.c.num, outputs.c.status, outputs.c.main).where(outputs.c.asset_num.in_(nums))
+            )
+        ).all()
+        for output in states:
+            if output.status == OutputStatus.PROCESSING:
+                return False
+            if output.main and await self._jobs.busy(tx, pictures_lock(output.num)):
+                return False
+        gone = (await tx.execute(delete(files).where(files.c.num == file).returning(files))).first()
+        if gone is None:
+            return False
+        await discard_file(tx, gone)
+        await ledger.record(
+            tx, system, "file.deleted", "file", gone.uid, {"size": gone.size or 0, "reason": "not kept"}
+        )
+        return True
 
     async def apply_retention(self, now: datetime, *, limit: int = 50) -> int:
         """Delete assets older than their tenant's retention."""
@@ -147,16 +307,23 @@ class Upkeep:
                     select(assets.c.uid, assets.c.tenant_num)
                     .join(tenants, tenants.c.num == assets.c.tenant_num)
                     .where(
-                        tenants.c.retention_days.is_not(None),
+                        func.coalesce(tenants.c.retention_days, self._retention_days) > 0,
                         assets.c.created_at
-                        < now - func.make_interval(0, 0, 0, cast(tenants.c.retention_days, Integer)),
+                        < now
+                        - func.make_interval(
+                            0,
+                            0,
+                            0,
+                            cast(func.coalesce(tenants.c.retention_days, self._retention_days), Integer),
+                        ),
                     )
                     .limit(limit)
                 )
             ).all()
         for row in rows:
             tenant = await self._tenants.by_num(row.tenant_num)
-            await self._assets.delete(as_system(tenant.ref, "system:retention"), row.uid, with_files=True)
+            with contextlib.suppress(NotFound):  # its owner was quicker
+                await self._assets.delete(as_system(tenant.ref, "system:retention"), row.uid, with_files=True)
         return len(rows)
 
     async def clear_tenants(self, now: datetime, *, limit: int = 50) -> int:
@@ -175,7 +342,8 @@ class Upkeep:
                     await tx.execute(select(assets.c.uid).where(assets.c.tenant_num == row.num).limit(limit))
                 ).all()
             for asset in left:
-                await self._assets.delete(system, asset.uid, with_files=True)
+                with contextlib.suppress(NotFound):
+                    await self._assets.delete(system, asset.uid, with_files=True)
                 done += 1
             if not left:
                 async with self._db.transaction() as tx:
@@ -187,14 +355,10 @@ class Upkeep:
                                     select(files.c.num).where(files.c.tenant_num == row.num).limit(limit)
                                 )
                             )
-                            .returning(files.c.key, files.c.upload_id, files.c.status)
+                            .returning(files)
                         )
                     ).all()
                     for file in orphans:
-                        await ledger.discard(
-                            tx,
-                            [file.key],
-                            upload_id=file.upload_id if file.status != "completed" else None,
-                        )
+                        await discard_file(tx, file)
                     done += len(orphans)
         return done

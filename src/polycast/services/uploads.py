@@ -17,10 +17,11 @@ from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import AssetSource
 from polycast.domain.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
-from polycast.domain.states import FileStatus
+from polycast.domain.states import AssetStatus, FileStatus
 from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
 from polycast.services import ledger
 from polycast.services.assets import Assets
+from polycast.services.crashpoints import reached
 from polycast.services.files import (
     QUERY,
     checked_metadata,
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 MAX_FILE_SIZE = 5 * 1024**4
 MAX_PART_SIZE = 5 * 1024**3
 URL_LIFE = timedelta(hours=24)
+_QUOTA_LOCK = 0x71756F74  # "quot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Uploads:
         probing: Probing,
         *,
         expiry: timedelta = timedelta(days=2),
+        max_bytes: int = MAX_FILE_SIZE,
+        quota_bytes: int = 0,
     ) -> None:
         self._db = db
         self._store = store
@@ -69,6 +73,8 @@ class Uploads:
         self._assets = assets_
         self._probing = probing
         self._expiry = expiry
+        self._max_bytes = max_bytes
+        self._quota_bytes = quota_bytes
 
     async def start(
         self,
@@ -102,10 +108,10 @@ class Uploads:
         name = checked_name(name, "name")
         friendly = checked_name(friendly_name, "friendlyName") if friendly_name is not None else ""
         meta = checked_metadata(metadata or {})
-        if size is not None and not 0 < size <= MAX_FILE_SIZE:
-            raise Invalid("the file size must be 1 byte to 5 TiB", field="fileSize")
+        if size is not None and not 0 < size <= self._max_bytes:
+            raise Invalid(f"the file size must be 1 to {self._max_bytes} bytes", field="fileSize")
         plan = plan_parts(size, part_size) if size is not None else None
-        await self._check_quota(caller, size or 0)
+        await self.check_quota(caller, size or 0)
         uid = uuid4()
         folder = {"image": "images", "caption": "captions"}.get(purpose, "files")
         key = f"{folder}/{caller.tenant.uid}/{uid}/source{_extension(name)}"
@@ -114,6 +120,9 @@ class Uploads:
         )
         async with self._db.transaction() as tx:
             asset_num = await _asset_num(tx, caller, asset) if asset is not None else None
+            # once more in turn: of many uploads begun at once only those that fit may go on
+            await tx.execute(select(func.pg_advisory_xact_lock(_QUOTA_LOCK, caller.tenant.num)))
+            await self.check_quota(caller, size or 0)
             await tx.execute(
                 insert(files).values(
                     uid=uid,
@@ -173,9 +182,11 @@ class Uploads:
         file = await self._by_uid(UUID(part.upload))
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
             raise Conflict(f"the upload is {file.status.value}")
-        return await self._store.put_part(
+        received = await self._store.put_part(
             file.key, file.upload_id, part.part, body, part.max_bytes, size=length
         )
+        reached("upload.part")
+        return received
 
     async def list_parts(self, file: File) -> list[PartInfo]:
         """Parts received so far, ascending; empty when the upload is closed."""
@@ -207,12 +218,19 @@ class Uploads:
             expected = plan_parts(file.declared_size, file.part_size).parts_count
             if len(ordered) != expected:
                 raise Invalid(f"the upload has {expected} parts, {len(ordered)} were named", field="parts")
-        info = await self._store.complete_multipart(file.key, file.upload_id, ordered)
+        if file.declared_size is None and file.status is FileStatus.UPLOADING:
+            received = await self._store.list_parts(file.key, file.upload_id)
+            await self.check_quota(caller, sum(part.size for part in received))
+        # checked before the parts are joined: a refused completion can be mended and tried again
+        info = await self._store.complete_multipart(
+            file.key, file.upload_id, ordered, expected_size=file.declared_size
+        )
+        reached("upload.joined")
         if file.status is FileStatus.COMPLETED:
             return file
-        if file.declared_size is not None and info.size != file.declared_size:
-            raise Invalid(f"{info.size} bytes arrived, {file.declared_size} were announced", field="parts")
-        return await self._finish(caller, file, info.size)
+        done = await self._finish(caller, file, info.size)
+        reached("upload.completed")
+        return done
 
     async def finish_stored(self, caller: Caller, uid: UUID, size: int) -> File:
         """Close an upload whose object the store already holds whole (tus, pull)."""
@@ -241,7 +259,12 @@ class Uploads:
                 await ledger.record(tx, caller, "file.completed", "file", file.uid, {"size": size})
                 await ledger.count(tx, file.tenant_num, "stored_bytes", size, file.uid)
                 await self._hand_over(tx, caller, file)
-            return from_row((await tx.execute(QUERY.where(files.c.num == file.num))).one())
+            now = (await tx.execute(QUERY.where(files.c.num == file.num))).first()
+            if now is None:
+                raise NotFound("upload", file.uid)  # deleted, or expired, while it was looked at
+            if now.status != FileStatus.COMPLETED:
+                raise Conflict(f"the upload is {now.status}")
+            return from_row(now)
 
     async def _hand_over(self, tx: AsyncConnection, caller: Caller, file: File) -> None:
         """Attach the file to the asset that waits for it, all its audio included."""
@@ -252,7 +275,7 @@ class Uploads:
             await tx.execute(
                 select(assets.c.num, assets.c.uid)
                 .where(assets.c.uid == UUID(wanted), assets.c.tenant_num == file.tenant_num)
-                .with_for_update()
+                .with_for_update(key_share=True)
             )
         ).first()
         if asset is not None:  # it may have been deleted while bytes were coming in
@@ -319,13 +342,17 @@ class Uploads:
             for row in rows:
                 await discard_file(tx, row)
                 await tx.execute(delete(files).where(files.c.num == row.num))
-                owner = (await self._tenants.by_num(row.tenant_num)).ref
-                await ledger.record(tx, as_system(owner, "system:upkeep"), "file.expired", "file", row.uid)
+                system = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:upkeep")
+                await ledger.record(tx, system, "file.expired", "file", row.uid)
+                if row.protocol == "pull":
+                    await fail_pulling(tx, system, row, "the file did not arrive in time")
         return len(rows)
 
-    async def _check_quota(self, caller: Caller, size: int) -> None:
-        tenant = await self._tenants.get(caller)
-        if tenant.quota_bytes is None:
+    async def check_quota(self, caller: Caller, size: int) -> None:
+        """Raises QuotaExceeded when `size` more bytes are more than the tenant may store, open uploads
+        counted with what they announced."""
+        quota = await self.quota(caller)
+        if quota is None:
             return
         used = await self._tenants.usage(caller.tenant.num)
         async with self._db.connect() as tx:
@@ -336,8 +363,12 @@ class Uploads:
                     )
                 )
             ).scalar_one()
-        if used.source_bytes + used.stored_bytes + int(coming) + size > tenant.quota_bytes:
-            raise QuotaExceeded(f"the disk quota of {tenant.quota_bytes} bytes would be exceeded")
+        if used.source_bytes + used.stored_bytes + int(coming) + size > quota:
+            raise QuotaExceeded(f"the disk quota of {quota} bytes would be exceeded")
+
+    async def quota(self, caller: Caller) -> int | None:
+        """Bytes the tenant may store: its own quota, else the installation's; None: no limit."""
+        return (await self._tenants.get(caller)).quota_bytes or self._quota_bytes or None
 
     def _part_limit(self, file: File, number: int) -> int:
         if file.declared_size is None or file.part_size is None:
@@ -371,6 +402,20 @@ class Uploads:
         if row is None:
             raise NotFound("file", uid)
         return from_row(row)
+
+
+async def fail_pulling(tx: AsyncConnection, caller: Caller, file: Any, message: str) -> None:
+    """The asset that waits for a file from elsewhere will not get it; `file` is its row."""
+    failed = (
+        await tx.execute(
+            update(assets)
+            .where(assets.c.uid == UUID(file.intent["asset"]), assets.c.status == AssetStatus.PULLING)
+            .values(status=AssetStatus.ERROR, error=message, updated_at=func.now())
+            .returning(assets.c.uid)
+        )
+    ).first()
+    if failed is not None:
+        await ledger.record(tx, caller, "asset.failed", "asset", failed.uid, {"reason": message})
 
 
 def _checked_parts(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:

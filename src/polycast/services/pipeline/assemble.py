@@ -1,34 +1,38 @@
 """From finished chunk jobs to a generation that plays: write the track logs, list the tracks, publish."""
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
-from polycast.db.tables import assets, chunk_jobs, files, generations
-from polycast.domain.states import GenerationState
+from polycast.db.tables import assets, chunk_jobs, generations, outputs
+from polycast.domain.states import GenerationState, OutputStatus
 from polycast.domain.tracks import TrackLog
 from polycast.jobs.queue import JobQueue
 from polycast.media.assemble import assemble_audio, assemble_video
 from polycast.media.encode_split import EncodedChunk
 from polycast.services import ledger
-from polycast.services.files import discard_file
+from polycast.services.crashpoints import reached
+from polycast.services.making import fallback_lock
 from polycast.services.pipeline.plan import GenerationPlan, SharedTrack
-from polycast.services.pipeline.process import ASSEMBLE_JOB, UNPLANNED
+from polycast.services.pipeline.process import UNPLANNED
 from polycast.services.pipeline.records import (
+    OPEN,
     NewTrack,
     Work,
-    finish_output,
+    fail_generation,
     list_tracks,
     load_work,
     move_generation,
+    open_generations,
+    settle,
+    take_work,
 )
+from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
-
-log = logging.getLogger(__name__)
 
 MP4_JOB = "mp4_fallback"
 
@@ -39,11 +43,20 @@ class _State:
 
     num: int
     uid: str
-    state: GenerationState
     plan: GenerationPlan
     work: Work
     results: dict[tuple[str, int], dict[str, Any]]
     done: frozenset[tuple[str, int]]
+
+    @property
+    def kind(self) -> str:
+        """Of its video chunks."""
+        return "first" if self.plan.step == "first" else "video"
+
+    @property
+    def whole(self) -> bool:
+        wanted = {(self.kind, n) for n in range(self.plan.chunks if self.plan.renditions else 0)}
+        return wanted | {("audio", n) for n in range(len(self.plan.audio))} <= self.done
 
 
 class Assemble:
@@ -59,23 +72,41 @@ class Assemble:
         state = await self._load(generation)
         if state is None or state.plan.chunks == UNPLANNED:
             return
-        kind = "first" if state.plan.step == "first" else "video"
-        wanted = {(kind, n) for n in range(state.plan.chunks if state.plan.renditions else 0)}
-        wanted |= {("audio", n) for n in range(len(state.plan.audio))}
-        if wanted <= state.done:
+        if not state.work.settings.early_play:
+            await self._all_at_once(state)
+        elif state.whole:
             if state.plan.base is not None and not await self._complete(state.plan.base):
                 return  # the base wakes us when it is whole
-            await self._publish(state, kind)
-        elif state.plan.step == "first" and state.work.settings.early_play:
-            await self._grow(state, kind)
+            await self._publish([state])
+        elif state.plan.step == "first":
+            await self._grow(state)
+
+    async def failed(self, generation: int, message: str) -> None:
+        """What was encoded cannot be put together."""
+        async with self._db.transaction() as tx:
+            row = (
+                await tx.execute(select(generations.c.output_num).where(generations.c.num == generation))
+            ).first()
+            work = await take_work(tx, row.output_num) if row is not None else None
+            if work is not None:
+                await fail_generation(tx, self._jobs, work, generation, message)
+
+    async def _all_at_once(self, state: _State) -> None:
+        """Nothing is shown before the whole ladder is there: each generation waits for the others."""
+        async with self._db.connect() as tx:
+            nums = await open_generations(tx, state.work)
+        states = [await self._load(num) for num in nums]
+        ready = [s for s in states if s is not None and s.plan.chunks != UNPLANNED and s.whole]
+        if len(ready) == len(nums):
+            await self._publish(ready)
 
     async def _load(self, generation: int) -> _State | None:
         async with self._db.connect() as tx:
             row = (await tx.execute(select(generations).where(generations.c.num == generation))).first()
-            if row is None or row.state not in (GenerationState.BUILDING, GenerationState.GROWING):
+            if row is None or row.state not in OPEN:
                 return None
             work = await load_work(tx, row.output_num)
-            if work is None:
+            if work is None or row.plan["round"] != work.round:
                 return None
             rows = (
                 await tx.execute(
@@ -87,7 +118,6 @@ class Assemble:
         return _State(
             row.num,
             str(row.uid),
-            GenerationState(row.state),
             GenerationPlan.from_json(row.plan),
             work,
             {(r.kind, r.position): r.result for r in rows if r.result},
@@ -101,96 +131,111 @@ class Assemble:
 
     # ---- growing
 
-    async def _grow(self, state: _State, kind: str) -> None:
+    async def _grow(self, state: _State) -> None:
         """Show what is there from the start without a hole; nothing until every track has begun."""
         ready = 0
-        while (kind, ready) in state.done:
+        while (state.kind, ready) in state.done:
             ready += 1
         audio_begun = all(("audio", n) in state.results for n in range(len(state.plan.audio)))
         if (state.plan.renditions and not ready) or not audio_begun:
             return
-        tracks = self._encoded(state, kind, ready, complete=False)
-        for track in tracks:
-            await self._space.put_log(self._prefix(state, track), track.log)
-        async with self._db.transaction() as tx:
-            await list_tracks(tx, state.num, [*tracks, *await self._packaged(state)])
-            await move_generation(tx, state.work, state.num, GenerationState.GROWING)
+        tracks = self._encoded(state, ready, complete=False)
+        async with Trail(self._db, state.work) as trail:
+            trail.writes(state.num, state.uid)
+            for track in tracks:
+                await self._space.put_log(self._prefix(state, track), track.log)
+            packaged = await self._packaged(state)
+            async with self._db.transaction() as tx:
+                if await self._open(tx, state):
+                    await list_tracks(tx, state.num, [*tracks, *packaged])
+                    await move_generation(tx, state.work, state.num, GenerationState.GROWING)
+
+    async def _open(self, tx: AsyncConnection, state: _State) -> bool:
+        """Lock the asset; whether the generation is still wanted and not published."""
+        if await take_work(tx, state.work.output_num, state.work.epoch) is None:
+            return False
+        found = await tx.execute(select(generations.c.state).where(generations.c.num == state.num))
+        return found.scalar() in OPEN
 
     # ---- whole
 
-    async def _publish(self, state: _State, kind: str) -> None:
-        tracks = self._encoded(state, kind, state.plan.chunks, complete=True)
-        for track in tracks:
-            await self._space.put_log(self._prefix(state, track), track.log)
-        packaged = await self._packaged(state)
-        shared = [await self._listed(state.work, t) for t in state.plan.shared]
-        listed = sorted([*tracks, *packaged, *shared], key=_order)
-        duration = max((t.log.duration_s for t in listed), default=0.0)
-        async with self._db.transaction() as tx:
-            await list_tracks(tx, state.num, listed)
-            await move_generation(
-                tx, state.work, state.num, GenerationState.PUBLISHED, duration_ms=round(duration * 1000)
-            )
-            if state.work.main and duration:
-                await tx.execute(
-                    assets.update()
-                    .where(assets.c.num == state.work.asset_num)
-                    .values(duration_ms=round(duration * 1000))
-                )
-            await tx.execute(delete(chunk_jobs).where(chunk_jobs.c.generation_num == state.num))
-            await self._settle(tx, state)
-            await ledger.record(
-                tx,
-                state.work.caller,
-                "generation.published",
-                "asset",
-                state.work.asset_uid,
-                {"output": state.work.name, "step": state.plan.step, "tracks": [t.name for t in listed]},
-            )
+    async def _publish(self, states: Sequence[_State]) -> None:
+        """Publish generations that are whole, oldest first, in one step."""
+        work = states[0].work
+        async with Trail(self._db, work) as trail:
+            ready: list[tuple[_State, list[NewTrack]]] = []
+            for state in states:
+                trail.writes(state.num, state.uid)
+                tracks = self._encoded(state, state.plan.chunks, complete=True)
+                for track in tracks:
+                    await self._space.put_log(self._prefix(state, track), track.log)
+                packaged = await self._packaged(state)
+                shared = [await self._listed(state.work, t) for t in state.plan.shared]
+                ready.append((state, sorted([*tracks, *packaged, *shared], key=_order)))
+            reached("assemble.logs")
+            async with self._db.transaction() as tx:
+                news = False
+                for state, listed in ready:
+                    if await self._open(tx, state):
+                        await self._list(tx, state, listed)
+                        news = True
+                if news:
+                    await settle(tx, self._jobs, work)
+                    await self._follow(tx, states[-1])
+        reached("assemble.published")
 
-    async def _settle(self, tx: AsyncConnection, state: _State) -> None:
-        """Finish the output when nothing of it is left to do; else wake who waits for this generation."""
-        rows = (
+    async def _list(self, tx: AsyncConnection, state: _State, listed: Sequence[NewTrack]) -> None:
+        duration_ms = round(max((t.log.duration_s for t in listed), default=0.0) * 1000)
+        await list_tracks(tx, state.num, listed)
+        await move_generation(tx, state.work, state.num, GenerationState.PUBLISHED, duration_ms=duration_ms)
+        if state.work.main and duration_ms:
             await tx.execute(
-                select(generations.c.num, generations.c.plan).where(
-                    generations.c.output_num == state.work.output_num,
-                    generations.c.state.in_([GenerationState.BUILDING, GenerationState.GROWING]),
-                    generations.c.plan["round"].astext == state.plan.round,
+                update(assets).where(assets.c.num == state.work.asset_num).values(duration_ms=duration_ms)
+            )
+        # results are in the logs now; the rows stay for the progress of the whole output
+        await tx.execute(
+            update(chunk_jobs).where(chunk_jobs.c.generation_num == state.num).values(result=None)
+        )
+        await ledger.record(
+            tx,
+            state.work.caller,
+            "generation.published",
+            "asset",
+            state.work.asset_uid,
+            {"output": state.work.name, "step": state.plan.step, "tracks": [t.name for t in listed]},
+        )
+
+    async def _follow(self, tx: AsyncConnection, last: _State) -> None:
+        """What begins when the main output is whole."""
+        work = last.work
+        done = (
+            await tx.execute(
+                select(outputs.c.num).where(
+                    outputs.c.num == work.output_num,
+                    outputs.c.epoch == work.epoch,
+                    outputs.c.status == OutputStatus.AVAILABLE,
                 )
             )
-        ).all()
-        for row in rows:
-            await self._jobs.enqueue(
-                tx, ASSEMBLE_JOB, {"generation": row.num}, queueing_lock=f"assemble:{row.num}", priority=50
-            )
-        if rows:
-            return
-        await finish_output(tx, state.work)
-        await ledger.discard(tx, state.plan.scratch)
-        if state.work.main and state.work.settings.mp4_fallback:
+        ).first()
+        if done is not None and work.main and work.settings.mp4_fallback:
+            lock = fallback_lock(work.output_num)
             await self._jobs.enqueue(
                 tx,
                 MP4_JOB,
-                {"generation": state.num},
-                queueing_lock=f"mp4:{state.num}",
-                priority=-5,
+                {"generation": last.num},
+                lock=lock,
+                queueing_lock=lock,
+                turn=work.caller.tenant.num,
             )
-        if state.work.main and not state.work.settings.keep_original:
-            for file, _ in state.work.sources:
-                gone = (
-                    await tx.execute(delete(files).where(files.c.num == file.num).returning(files))
-                ).first()
-                if gone is not None:
-                    await discard_file(tx, gone)
 
     # ---- tracks
 
-    def _encoded(self, state: _State, kind: str, chunks: int, *, complete: bool) -> list[NewTrack]:
+    def _encoded(self, state: _State, chunks: int, *, complete: bool) -> list[NewTrack]:
         """Tracks made by chunk jobs, the first `chunks` chunks of each rendition."""
         plan = state.plan
         made: dict[str, list[EncodedChunk]] = {}
         for n in range(chunks if plan.renditions else 0):
-            for raw in state.results[kind, n]["tracks"]:
+            for raw in state.results[state.kind, n]["tracks"]:
                 track = EncodedChunk.from_json(raw)
                 made.setdefault(track.rendition, []).append(track)
         tracks = []
@@ -207,7 +252,7 @@ class Assemble:
             sound = assemble_audio(
                 audio.rendition, EncodedChunk.from_json(raw["tracks"][0]), complete=not raw.get("partial")
             )
-            tracks.append(_new(audio.name, "", state.uid, sound, default=n == 0))
+            tracks.append(_new(audio.name, "", state.uid, sound, default=audio.rendition.default))
         return tracks
 
     async def _packaged(self, state: _State) -> list[NewTrack]:

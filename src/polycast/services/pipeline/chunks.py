@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
-from polycast.db.tables import chunk_jobs, generations
+from polycast.db.tables import chunk_jobs, generations, outputs
 from polycast.domain.errors import MediaError
 from polycast.domain.states import GenerationState
 from polycast.jobs.dispatcher import Dispatcher
@@ -19,20 +20,26 @@ from polycast.jobs.queue import JobQueue
 from polycast.media.audio import AudioPiece
 from polycast.media.chunks import Chunk
 from polycast.media.encode_split import EncodedChunk
+from polycast.media.grid import plan_grid
 from polycast.media.mp4 import mp4_output
 from polycast.media.toolkit import MediaToolkit
 from polycast.services import ledger
+from polycast.services.crashpoints import reached
+from polycast.services.making import lock_asset
 from polycast.services.pipeline.choice import choose
 from polycast.services.pipeline.plan import GenerationPlan
-from polycast.services.pipeline.process import ASSEMBLE_JOB, Process
 from polycast.services.pipeline.records import (
+    OPEN,
     Work,
     book_bytes,
+    fail_generation,
     finish_output,
-    load_work,
     move_generation,
     refresh_progress,
+    take_work,
+    wake_assembly,
 )
+from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -57,6 +64,10 @@ class Claimed:
     work: Work
 
 
+class Superseded(Exception):
+    """Another worker has the job now, or nobody wants its result."""
+
+
 class Chunks:
     """Handler of the chunk jobs that the dispatcher releases."""
 
@@ -66,7 +77,6 @@ class Chunks:
         workspace: Workspace,
         media: MediaToolkit,
         jobs: JobQueue,
-        process: Process,
         *,
         threads: int = 1,
     ) -> None:
@@ -74,7 +84,6 @@ class Chunks:
         self._space = workspace
         self._media = media
         self._jobs = jobs
-        self._process = process
         self._threads = threads
 
     async def run(self, num: int) -> None:
@@ -82,42 +91,61 @@ class Chunks:
         job = await self._claim(num)
         if job is None:
             return
+        reached("chunk.claimed")
         started = time.monotonic()
         tell = _Teller(lambda share: self._progress(job, share))
-        try:
-            async with self._space.scratch(f"chunk-{num}") as out:
-                if job.kind == "audio":
-                    await self._audio(job, out, tell)
-                elif job.kind == "download":
-                    await self._download(job, out, tell)
-                else:
-                    await self._video(job, out, tell)
-        except MediaError as error:
-            await self.failed(num, error.message)
-            return
-        finally:
-            await tell.close()
+        async with Trail(self._db, job.work) as trail:
+            trail.writes(job.generation_num, job.generation_uid)
+            try:
+                async with self._space.scratch(f"chunk-{num}") as out:
+                    if job.kind == "audio":
+                        await self._audio(job, out, tell)
+                    elif job.kind == "download":
+                        await self._download(job, out, tell)
+                    else:
+                        await self._video(job, out, tell)
+            except MediaError as error:
+                await self.failed(num, error.message)
+                return
+            except Superseded:
+                log.info("chunk job %s of %s was done by another worker", job.kind, job.work.asset_uid)
+                return
+            finally:
+                await tell.close()
+        reached("chunk.done")
         log.info(
             "chunk job %s of %s done in %.1f s", job.kind, job.work.asset_uid, time.monotonic() - started
         )
 
     async def failed(self, num: int, message: str) -> None:
-        """The chunk cannot be made, so neither can its output."""
+        """The chunk cannot be made, so neither can its generation."""
         async with self._db.transaction() as tx:
-            row = (
-                await tx.execute(
-                    update(chunk_jobs)
-                    .where(chunk_jobs.c.num == num, chunk_jobs.c.state != "done")
-                    .values(state="failed", error=message, updated_at=func.now())
-                    .returning(chunk_jobs.c.output_num)
-                )
-            ).first()
+            row = (await tx.execute(select(chunk_jobs).where(chunk_jobs.c.num == num))).first()
+            if row is None or row.state == "done":
+                return
+            work = await take_work(tx, row.output_num)
+            if work is None:
+                return
+            await tx.execute(
+                update(chunk_jobs)
+                .where(chunk_jobs.c.num == num, chunk_jobs.c.state != "done")
+                .values(state="failed", error=message, updated_at=func.now())
+            )
+            await fail_generation(tx, self._jobs, work, row.generation_num, message)
             await Dispatcher.ring(tx)
-        if row is not None:
-            await self._process.give_up(row.output_num, message)
 
     async def _claim(self, num: int) -> Claimed | None:
         async with self._db.transaction() as tx:
+            at = (
+                await tx.execute(
+                    select(chunk_jobs.c.output_num, chunk_jobs.c.generation_num).where(
+                        chunk_jobs.c.num == num
+                    )
+                )
+            ).first()
+            if at is None:
+                return None
+            work = await take_work(tx, at.output_num)
             row = (
                 await tx.execute(
                     update(chunk_jobs)
@@ -131,8 +159,7 @@ class Chunks:
             generation = (
                 await tx.execute(select(generations).where(generations.c.num == row.generation_num))
             ).one()
-            work = await load_work(tx, row.output_num)
-            if work is None or generation.state == GenerationState.FAILED:
+            if work is None or generation.state not in OPEN or generation.plan["round"] != work.round:
                 await tx.execute(
                     update(chunk_jobs)
                     .where(chunk_jobs.c.num == num)
@@ -151,6 +178,12 @@ class Chunks:
             work,
         )
 
+    async def _mine(self, job: Claimed) -> None:
+        """Raises Superseded unless the job is still this worker's: nothing is written over another's result."""
+        async with self._db.connect() as tx:
+            if (await tx.execute(select(chunk_jobs.c.num).where(*_held_by(job)))).first() is None:
+                raise Superseded
+
     async def _video(self, job: Claimed, out: Path, tell: "_Teller") -> None:
         plan, chunk = job.plan, Chunk.from_json(job.args["chunk"])
         if plan.key is None or plan.info is None:
@@ -166,7 +199,12 @@ class Chunks:
                 threads=self._threads,
                 on_progress=tell,
             )
-        kept = [await self._keep(job, out, track, frozenset()) for track in encoded]
+        reached("chunk.encoded")
+        await self._mine(job)
+        kept = [
+            await self._keep(job, out, track, frozenset(), with_init=chunk.number == 0) for track in encoded
+        ]
+        reached("chunk.kept")
         await self._done(
             job,
             {"tracks": [track.to_json() for track, _ in kept]},
@@ -178,26 +216,27 @@ class Chunks:
         plan = job.plan.audio[job.position]
         early = job.plan.step == "first" and job.work.settings.early_play
         stream = _Pieces(self, job, out, plan.name) if early else None
-        async with self._space.source(plan.key) as path:
-            grid = job.plan.grid or self._grid(plan.info)
-            encoded = await self._media.encode_audio(
-                path,
-                plan.info,
-                grid,
-                plan.rendition,
-                out,
-                on_progress=tell,
-                on_piece=stream.add if stream else None,
-            )
-        already = await stream.close() if stream else frozenset()
-        kept, size = await self._keep(job, out, encoded, already)
+        already: frozenset[str] = frozenset()
+        try:
+            async with self._space.source(plan.key) as path:
+                encoded = await self._media.encode_audio(
+                    path,
+                    plan.info,
+                    job.plan.grid or plan_grid(replace(plan.info, video=()), None),
+                    plan.rendition,
+                    out,
+                    on_progress=tell,
+                    on_piece=stream.add if stream else None,
+                )
+        finally:
+            # also when the encoder failed: its pieces must not be moved while their folder is removed
+            if stream is not None:
+                already = await stream.close()
+        reached("chunk.encoded")
+        await self._mine(job)
+        kept, size = await self._keep(job, out, encoded, already, with_init=True)
+        reached("chunk.kept")
         await self._done(job, {"tracks": [kept.to_json()]}, size, encoded_ms=plan.info.duration_s * 1000)
-
-    @staticmethod
-    def _grid(info: Any) -> Any:
-        from polycast.media.grid import plan_grid
-
-        return plan_grid(replace(info, video=()), None)
 
     async def _download(self, job: Claimed, out: Path, tell: "_Teller") -> None:
         work = job.work
@@ -216,14 +255,17 @@ class Chunks:
             )
         size = target.stat().st_size
         key = f"{work.folder}o/{work.output_uid}/{work.preset.name}.mp4"
+        await self._mine(job)
         await self._space.keep([(target, key, size)])
+        reached("chunk.kept")
         async with self._db.transaction() as tx:
-            await tx.execute(
-                update(chunk_jobs)
-                .where(chunk_jobs.c.num == job.num)
-                .values(state="done", progress=1, updated_at=func.now())
-            )
-            await book_bytes(tx, work, size)
+            if await take_work(tx, work.output_num, work.epoch) is None or not await self._mark(tx, job, {}):
+                return
+            before = (
+                await tx.execute(select(outputs.c.size).where(outputs.c.num == work.output_num))
+            ).scalar()
+            # the file of an earlier round had the same key
+            await book_bytes(tx, work, size - int(before or 0))
             await ledger.count(
                 tx, work.caller.tenant.num, "encoded_ms", info.duration_s * 1000, work.asset_uid
             )
@@ -232,68 +274,52 @@ class Chunks:
             await Dispatcher.ring(tx)
 
     async def _keep(
-        self, job: Claimed, out: Path, track: EncodedChunk, already: frozenset[str]
+        self, job: Claimed, out: Path, track: EncodedChunk, already: frozenset[str], *, with_init: bool
     ) -> tuple[EncodedChunk, int]:
         """Move a chunk's objects into the store, but those `already` there.
 
         A second worker at the same job (the first was thought dead) writes the same names: encoders are
         deterministic, each object appears whole, and the log holds the hash of what was counted.
+
+        Args:
+            with_init: the init segment, which all chunks share, is this chunk's to keep.
         """
         prefix = f"{job.work.folder}g/{job.generation_uid}/{track.rendition}/"
         folder = out / track.rendition
         files = [
             (folder / s.object, prefix + s.object, s.size) for s in track.segments if s.object not in already
         ]
-        size = await self._space.keep(
-            [*files, (folder / track.init.object, prefix + track.init.object, track.init.size)]
-        )
+        if with_init:
+            files.append((folder / track.init.object, prefix + track.init.object, track.init.size))
+        size = await self._space.keep(files)
         return track, size + sum(s.size for s in track.segments if s.object in already)
+
+    async def _mark(self, tx: AsyncConnection, job: Claimed, result: dict[str, Any]) -> bool:
+        """Claim the result; False when somebody took over."""
+        mine = await tx.execute(
+            update(chunk_jobs)
+            .where(*_held_by(job))
+            .values(state="done", progress=1, result=result, updated_at=func.now())
+            .returning(chunk_jobs.c.num)
+        )
+        return mine.first() is not None
 
     async def _done(self, job: Claimed, result: dict[str, Any], size: int, *, encoded_ms: float) -> None:
         async with self._db.transaction() as tx:
-            mine = (
-                await tx.execute(
-                    update(chunk_jobs)
-                    .where(
-                        chunk_jobs.c.num == job.num,
-                        chunk_jobs.c.state == "released",
-                        chunk_jobs.c.attempts == job.attempt,
-                    )
-                    .values(state="done", progress=1, result=result, updated_at=func.now())
-                    .returning(chunk_jobs.c.num)
-                )
-            ).first()
-            if mine is None:
-                return  # somebody took over; their objects have other names
-            await book_bytes(tx, job.work, size)
+            if not await lock_asset(tx, job.work.asset_num) or not await self._mark(tx, job, result):
+                return
+            await book_bytes(tx, job.work, size, generation=job.generation_num)
             await ledger.count(tx, job.work.caller.tenant.num, "encoded_ms", encoded_ms, job.work.asset_uid)
             await refresh_progress(tx, job.work.output_num)
-            await self.wake_assembly(tx, job.generation_num)
+            await wake_assembly(tx, self._jobs, job.generation_num)
             await Dispatcher.ring(tx)
-
-    async def wake_assembly(self, tx: Any, generation: int) -> None:
-        """Have the generation looked at; several wishes become one job."""
-        await self._jobs.enqueue(
-            tx,
-            ASSEMBLE_JOB,
-            {"generation": generation},
-            queueing_lock=f"assemble:{generation}",
-            priority=50,
-        )
 
     async def partial(self, job: Claimed, result: dict[str, Any]) -> None:
         """Keep what is there of a running job, for a growing playlist."""
         async with self._db.transaction() as tx:
-            await tx.execute(
-                update(chunk_jobs)
-                .where(
-                    chunk_jobs.c.num == job.num,
-                    chunk_jobs.c.state == "released",
-                    chunk_jobs.c.attempts == job.attempt,
-                )
-                .values(result=result)
-            )
-            await self.wake_assembly(tx, job.generation_num)
+            if await lock_asset(tx, job.work.asset_num):
+                await tx.execute(update(chunk_jobs).where(*_held_by(job)).values(result=result))
+                await wake_assembly(tx, self._jobs, job.generation_num)
 
     async def store_piece(self, job: Claimed, out: Path, name: str, piece: AudioPiece, *, head: bool) -> None:
         """Move one finished audio segment into the store, with `head` the init segment first."""
@@ -306,12 +332,22 @@ class Chunks:
 
     async def _progress(self, job: Claimed, share: float) -> None:
         async with self._db.transaction() as tx:
-            await tx.execute(
-                update(chunk_jobs)
-                .where(chunk_jobs.c.num == job.num, chunk_jobs.c.state == "released")
-                .values(progress=min(share, 0.99), updated_at=func.now())
-            )
-            await refresh_progress(tx, job.work.output_num)
+            if await lock_asset(tx, job.work.asset_num):
+                await tx.execute(
+                    update(chunk_jobs)
+                    .where(*_held_by(job))
+                    .values(progress=min(share, 0.99), updated_at=func.now())
+                )
+                await refresh_progress(tx, job.work.output_num)
+
+
+def _held_by(job: Claimed) -> tuple[ColumnElement[bool], ...]:
+    """The job's row, as long as no later try has taken it over."""
+    return (
+        chunk_jobs.c.num == job.num,
+        chunk_jobs.c.state == "released",
+        chunk_jobs.c.attempts == job.attempt,
+    )
 
 
 class _Pieces:

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from polycast.db.engine import Database
-from polycast.db.tables import attachments, chapters
-from polycast.domain.errors import ChildFailed, MediaError
+from polycast.db.tables import attachments, chapters, garbage
+from polycast.domain.errors import ChildFailed, MediaError, NotFound
 from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.media.captions import convert_captions, extract_all_captions
@@ -18,8 +18,12 @@ from polycast.media.images import frames, poster, preview
 from polycast.media.storyboard import storyboard
 from polycast.media.toolkit import MediaToolkit
 from polycast.protocols.language import normalize
+from polycast.services import ledger
+from polycast.services.crashpoints import reached
+from polycast.services.making import lock_asset
 from polycast.services.pipeline.choice import Choice, ChosenCaption, choose
 from polycast.services.pipeline.records import Work, book_bytes, load_work
+from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -60,6 +64,13 @@ class Pictures:
             choice = choose(work.sources, with_video=True)
         except MediaError:
             return
+        try:
+            async with Trail(self._db, work):
+                await self._make(work, choice)
+        except NotFound as error:
+            log.info("no pictures of asset %s: %s", work.asset_uid, error)  # it, or its source, was deleted
+
+    async def _make(self, work: Work, choice: Choice) -> None:
         async with self._space.scratch("pictures") as out:
             made: list[Made] = []
             file, info = choice.lead
@@ -83,6 +94,7 @@ class Pictures:
         try:
             return list(await maker(path, info, out))
         except (MediaError, ChildFailed) as error:
+            await self._space.blame_space(error)
             log.warning("no %s for asset %s: %s", name, work.asset_uid, error)
             return []
 
@@ -159,8 +171,15 @@ class Pictures:
     async def _keep(self, work: Work, made: Sequence[Made], *, kinds: Sequence[str] | None) -> None:
         replaced = kinds or ["frame", "storyboard", "preview", "caption"]
         sizes = {m.name: m.path.stat().st_size for m in made}
-        total = await self._space.keep((m.path, f"{work.folder}{m.name}", sizes[m.name]) for m in made)
+        keys = {f"{work.folder}{m.name}" for m in made}
         async with self._db.transaction() as tx:
+            # an earlier making may have given up the very same names: that wish is void now
+            await tx.execute(delete(garbage).where(garbage.c.key.in_(keys)))
+        total = await self._space.keep((m.path, f"{work.folder}{m.name}", sizes[m.name]) for m in made)
+        reached("pictures.kept")
+        async with self._db.transaction() as tx:
+            if not await lock_asset(tx, work.asset_num):
+                return
             old = (
                 await tx.execute(
                     delete(attachments)
@@ -169,9 +188,10 @@ class Pictures:
                         attachments.c.kind.in_(replaced),
                         attachments.c.origin.in_(["auto", "embedded"]),
                     )
-                    .returning(attachments.c.size)
+                    .returning(attachments.c.key, attachments.c.size)
                 )
             ).all()
+            await ledger.discard(tx, {row.key for row in old} - keys)
             for m in made:
                 await tx.execute(
                     insert(attachments).values(
@@ -195,6 +215,8 @@ class Pictures:
         if not titled:
             return
         async with self._db.transaction() as tx:
+            if not await lock_asset(tx, work.asset_num):
+                return
             had = (
                 await tx.execute(
                     select(chapters.c.num).where(chapters.c.asset_num == work.asset_num).limit(1)

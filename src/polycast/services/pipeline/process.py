@@ -1,11 +1,13 @@
 """The first step of an output: look at the source, publish what plays at once, plan the rest."""
 
 import logging
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,24 +28,28 @@ from polycast.media.selection import AudioChoice, TrackSelection
 from polycast.media.streamable import LadderCap, Streamable, streamable
 from polycast.media.toolkit import MediaToolkit
 from polycast.services import ledger
+from polycast.services.crashpoints import reached
+from polycast.services.making import pictures_lock, scratch_folder
 from polycast.services.pipeline.choice import Choice, ChosenAudio, choose
 from polycast.services.pipeline.plan import AudioPlan, GenerationPlan, SharedTrack
 from polycast.services.pipeline.records import (
+    OPEN,
     GenerationRow,
     Work,
     book_bytes,
+    drop_chunks,
     fail_output,
     generations_of,
-    load_work,
     new_generation,
+    take_work,
+    wake_assembly,
 )
+from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-ASSEMBLE_JOB = "assemble"
 PICTURES_JOB = "pictures"
-SEGMENT_S = 4.0
 # what somebody waits for goes first: sound is short work, the first rung opens the player
 UNPLANNED = -1
 """`chunks` of a plan that is still being made"""
@@ -58,6 +64,10 @@ class AsIs:
     plan: GenerationPlan
 
 
+class Overtaken(Exception):
+    """The output was deleted, settled, or is made anew: this run has nothing more to do."""
+
+
 class Process:
     """Job `process_output`; safe to repeat, and continues what a killed run left."""
 
@@ -69,42 +79,52 @@ class Process:
         jobs: JobQueue,
         *,
         chunk_s: float = 24.0,
+        segment_s: float = 4.0,
     ) -> None:
         self._db = db
         self._space = workspace
         self._media = media
         self._jobs = jobs
         self._chunk_s = chunk_s
+        self._segment_s = segment_s
 
-    async def run(self, output_num: int) -> None:
+    async def run(self, output_num: int, epoch: int | None = None) -> None:
         """Plan one output and start its jobs.
 
         Failures of the media end the output with their message; anything else is raised, for another try.
+
+        Args:
+            epoch: the round that is meant; a job of an earlier one does nothing.
         """
         async with self._db.transaction() as tx:
-            work = await load_work(tx, output_num)
+            work = await take_work(tx, output_num, epoch)
             if work is None:
                 return
             await self._begin(tx, work)
-        try:
-            if not work.sources:
-                raise NoPlayableTracks("the source file was deleted before it was processed")
-            choice = choose(work.sources, with_video=not work.preset.audio_only)
-            if work.main:
-                await self._describe(work, choice)
-            if work.preset.kind == "download":
-                await self._plan_download(work, choice)
-            else:
-                await self._plan_stream(work, choice)
-        except MediaError as error:
-            await self.give_up(output_num, error.message)
+        reached("process.begun")
+        async with Trail(self._db, work, scratch=True) as trail:
+            try:
+                if not work.sources:
+                    raise NoPlayableTracks("the source file was deleted before it was processed")
+                choice = choose(work.sources, with_video=not work.preset.audio_only)
+                if work.main:
+                    await self._describe(work, choice)
+                if work.preset.kind == "download":
+                    await self._plan_download(work, choice)
+                else:
+                    await self._plan_stream(work, choice, trail)
+            except MediaError as error:
+                await self.give_up(output_num, error.message, work.epoch)
+            except Overtaken:
+                log.info("output %s of asset %s is not wanted any more", work.name, work.asset_uid)
+        reached("process.done")
 
-    async def give_up(self, output_num: int, message: str) -> None:
-        """End an output with an error."""
+    async def give_up(self, output_num: int, message: str, epoch: int | None = None) -> None:
+        """End an output with an error, unless it is made anew meanwhile."""
         async with self._db.transaction() as tx:
-            work = await load_work(tx, output_num)
+            work = await take_work(tx, output_num, epoch)
             if work is not None:
-                await fail_output(tx, work, message)
+                await fail_output(tx, self._jobs, work, message)
 
     async def _begin(self, tx: AsyncConnection, work: Work) -> None:
         await self._end_other_rounds(tx, work)
@@ -121,22 +141,28 @@ class Process:
             await ledger.record(tx, work.caller, "asset.processing", "asset", work.asset_uid)
 
     async def _end_other_rounds(self, tx: AsyncConnection, work: Work) -> None:
-        """A replaced source ends what was still being made of the old one; what plays goes on playing."""
+        """A replaced source ends what was still being made of the old one; what plays goes on playing.
+
+        One that was growing stops where it is, and is seen until the new one is published or fails.
+        """
         stale = await tx.execute(
-            update(generations)
-            .where(
+            select(generations.c.num, generations.c.state).where(
                 generations.c.output_num == work.output_num,
-                generations.c.state == GenerationState.BUILDING,
-                generations.c.plan["round"].astext != _round(work),
+                generations.c.state.in_(OPEN),
+                generations.c.plan["round"].astext != work.round,
             )
-            .values(state=GenerationState.FAILED, updated_at=func.now())
-            .returning(generations.c.num)
         )
-        nums = [row.num for row in stale]
-        if nums:
-            await tx.execute(
-                delete(chunk_jobs).where(chunk_jobs.c.generation_num.in_(nums), chunk_jobs.c.state == "held")
-            )
+        rows = stale.all()
+        if not rows:
+            return
+        building = [row.num for row in rows if row.state == GenerationState.BUILDING]
+        await tx.execute(
+            update(generations)
+            .where(generations.c.num.in_(building))
+            .values(state=GenerationState.FAILED, updated_at=func.now())
+        )
+        await drop_chunks(tx, self._jobs, chunk_jobs.c.generation_num.in_([row.num for row in rows]))
+        await ledger.discard(tx, [scratch_folder(work.output_uid, n) for n in range(work.epoch)])
 
     async def _describe(self, work: Work, choice: Choice) -> None:
         """Facts of the source on the asset, and pictures and captions beside everything else."""
@@ -144,6 +170,7 @@ class Process:
         video = choice.video
         rate = video.frame_rate if video else None
         async with self._db.transaction() as tx:
+            await self._still(tx, work)
             await tx.execute(
                 update(assets)
                 .where(assets.c.num == work.asset_num)
@@ -155,33 +182,54 @@ class Process:
                 )
             )
             await self._jobs.enqueue(
-                tx, PICTURES_JOB, {"output": work.output_num}, queueing_lock=f"pictures:{work.output_num}"
+                tx,
+                PICTURES_JOB,
+                {"output": work.output_num},
+                lock=pictures_lock(work.output_num),
+                queueing_lock=pictures_lock(work.output_num),
+                turn=work.caller.tenant.num,
             )
 
+    async def _still(self, tx: AsyncConnection, work: Work) -> None:
+        """Lock the asset. Raises Overtaken when this round is over."""
+        if await take_work(tx, work.output_num, work.epoch) is None:
+            raise Overtaken
+
     async def _plan_download(self, work: Work, choice: Choice) -> None:
-        plan = GenerationPlan("download", _round(work))
-        generation = await self._generation(work, plan)
         weight = max(1.0, choice.lead[1].duration_s)
         async with self._db.transaction() as tx:
+            await self._still(tx, work)
+            if await self._find(tx, work, "download") is not None:
+                return
+            generation = await self._add(tx, work, GenerationPlan("download", work.round))
             await self._hold(tx, work, generation, "download", 0, {"renditions": [work.preset.name]}, weight)
             await Dispatcher.ring(tx)
 
-    async def _plan_stream(self, work: Work, choice: Choice) -> None:
-        as_is = await self._package(work, choice)
-        async with self._space.scratch("prepare") as folder:
-            if choice.video is None:
-                if as_is is None:
-                    await self._plan_audio(work, choice)
-                return
-            ladder = plan_ladder(choice.info, work.preset, as_is=as_is is not None, audio_tracks=())  # type: ignore[arg-type]
-            if as_is is not None and not ladder.renditions:
-                return
-            file, info = choice.video_file, choice.info
-            assert file is not None and info is not None
-            async with self._space.source(file.key) as path:
-                prepared = await self._media.prepare_source(path, info, folder)
-                key, scratch = await self._stored(work, file, prepared, path)
-            await self._plan_ladder(work, choice, as_is, ladder, prepared, key, scratch)
+    async def _plan_stream(self, work: Work, choice: Choice, trail: Trail) -> None:
+        as_is = await self._package(work, choice, trail)
+        reached("process.planned")
+        if choice.video is None:
+            if as_is is None:
+                await self._plan_audio(work, choice)
+            return
+        async with self._db.connect() as tx:
+            # this step is one transaction: what it planned is all there, or nothing
+            above = await self._find(tx, work, "ladder" if as_is is not None else "first")
+        if as_is is not None and above is None:
+            return  # nothing above the source itself
+        if above is not None and above[1].chunks != UNPLANNED:
+            return
+        ladder = plan_ladder(choice.info, work.preset, as_is=as_is is not None, audio_tracks=())  # type: ignore[arg-type]
+        if as_is is not None and above is not None:
+            # decided when its place was taken; what the tenant allows may have changed since
+            ladder = replace(ladder, renditions=above[1].renditions)
+        file, info = choice.video_file, choice.info
+        assert file is not None and info is not None
+        async with self._space.scratch("prepare") as folder, self._space.source(file.key) as path:
+            prepared = await self._media.prepare_source(path, info, folder)
+            key, scratch = await self._stored(work, file, prepared, path)
+        reached("process.prepared")
+        await self._plan_ladder(work, choice, as_is, ladder, prepared, key, scratch)
 
     async def _stored(
         self, work: Work, file: File, prepared: PreparedSource, original: Path
@@ -189,13 +237,13 @@ class Process:
         """Where chunk jobs read the prepared source; a copy made for them is an object of its own."""
         if prepared.path == original:
             return file.key, ()
-        key = f"work/{work.output_uid}/{file.uid}/source.mkv"
-        await self._space.store.put_file(key, prepared.path, move=True, durable=False)
+        key = f"{work.scratch}{file.uid}/source.mkv"
+        await self._space.store.put_file(key, prepared.path, move=True, durable=True)
         return key, (key,)
 
     # ---- the source as it is
 
-    async def _package(self, work: Work, choice: Choice) -> AsIs | None:
+    async def _package(self, work: Work, choice: Choice, trail: Trail) -> AsIs | None:
         """Package and list the source's own tracks; None when it has to be encoded."""
         file, info = choice.lead
         if not work.preset.passthrough:
@@ -209,12 +257,17 @@ class Process:
         )
         if not isinstance(streamable(narrowed, LadderCap.of(work.preset)), Streamable):
             return None
-        name = "source"
-        generation = await self._generation(work, GenerationPlan("as_is", _round(work)))
-        if generation.state is not GenerationState.BUILDING:
-            async with self._db.connect() as tx:
-                found = await _plan_of(tx, generation)
-            return AsIs(generation, found)
+        async with self._db.transaction() as tx:
+            await self._still(tx, work)
+            found = await self._find(tx, work, "as_is", failed=True)
+            generation = found[0] if found else await self._add(
+                tx, work, GenerationPlan("as_is", work.round, chunks=UNPLANNED)
+            )  # fmt: skip
+        if generation.state is GenerationState.FAILED:
+            return None  # an earlier run found that it cannot be packaged
+        if found is not None and found[1].chunks != UNPLANNED:
+            return AsIs(generation, found[1])
+        trail.writes(generation.num, generation.uid)
         prefix = f"{work.folder}g/{generation.uid}/"
         selection = TrackSelection(
             video=choice.video.id if choice.video else None,
@@ -223,7 +276,7 @@ class Process:
         packaged: list[SharedTrack] = []
         async with self._space.source(file.key) as path, self._space.scratch("package") as out:
             try:
-                tracks = await self._media.package(path, out, selection, narrowed, target_s=SEGMENT_S)
+                tracks = await self._media.package(path, out, selection, narrowed, target_s=self._segment_s)
             except NotPackageable as error:
                 log.info("asset %s is encoded, not packaged: %s", work.asset_uid, error)
                 await self._drop(generation)
@@ -231,37 +284,45 @@ class Process:
             size = 0
             for track in tracks:
                 is_video = track.log.header.kind == "video"
-                listed = name if is_video else track.id
+                listed = "source" if is_video else track.id
                 size += await self._space.keep_track(track.folder, f"{prefix}{listed}/", track.log)
                 rendition = (
                     _rendition_name(track.log.header.width, track.log.header.height) if is_video else ""
                 )
-                packaged.append(SharedTrack(listed, str(generation.uid), rendition, not is_video))
+                packaged.append(
+                    SharedTrack(
+                        listed, str(generation.uid), rendition, not is_video and not _sounds(packaged)
+                    )
+                )
+        reached("process.packaged")
         plan = GenerationPlan(
             "as_is",
-            _round(work),
+            work.round,
             packaged=tuple(packaged),
-            audio=self._audio_plans(work, foreign, info),
+            audio=self._audio_plans(work, foreign, info, taken={t.name for t in packaged}, default=not own),
         )
-        more = choice.info is not None and bool(
+        more = (
             plan_ladder(choice.info, work.preset, as_is=True, audio_tracks=()).renditions
+            if choice.info is not None
+            else ()
         )
         async with self._db.transaction() as tx:
+            await self._still(tx, work)
+            now = await self._find(tx, work, "as_is", failed=True)
+            if now is None or now[0].state is GenerationState.FAILED:
+                raise Overtaken
+            if now[1].chunks != UNPLANNED:
+                return AsIs(generation, now[1])  # a run that was thought dead was first
             await _save_plan(tx, generation, plan)
             if more:
                 # its place is taken before the first generation is published: the output is not done yet
-                above = await new_generation(tx, work)
-                await _save_plan(tx, above, GenerationPlan("ladder", _round(work), chunks=UNPLANNED))
-            await book_bytes(tx, work, size)
+                await self._add(
+                    tx, work, GenerationPlan("ladder", work.round, renditions=more, chunks=UNPLANNED)
+                )
+            await book_bytes(tx, work, size, generation=generation.num)
             await self._hold_audio(tx, work, generation, plan)
             await Dispatcher.ring(tx)
-            await self._jobs.enqueue(
-                tx,
-                ASSEMBLE_JOB,
-                {"generation": generation.num},
-                queueing_lock=f"assemble:{generation.num}",
-                priority=50,
-            )
+            await wake_assembly(tx, self._jobs, generation.num)
         return AsIs(generation, plan)
 
     # ---- encoded
@@ -269,10 +330,13 @@ class Process:
     async def _plan_audio(self, work: Work, choice: Choice) -> None:
         """An asset of sound alone."""
         plan = GenerationPlan(
-            "first", _round(work), audio=self._audio_plans(work, choice.audio, choice.lead[1])
+            "first", work.round, audio=self._audio_plans(work, choice.audio, choice.lead[1])
         )
-        generation = await self._generation(work, plan)
         async with self._db.transaction() as tx:
+            await self._still(tx, work)
+            if await self._find(tx, work, "first") is not None:
+                return
+            generation = await self._add(tx, work, plan)
             await self._hold_audio(tx, work, generation, plan)
             await Dispatcher.ring(tx)
 
@@ -290,44 +354,52 @@ class Process:
         if as_is is not None:
             video_log = await self._space.get_log(f"{work.folder}g/{as_is.generation.uid}/source/")
         every = max((r.every for r in ladder.renditions), default=1)
-        grid = plan_grid(prepared.info, prepared.frames, video_log, target_s=SEGMENT_S, multiple=every)
+        grid = plan_grid(prepared.info, prepared.frames, video_log, target_s=self._segment_s, multiple=every)
         chunks = plan_chunks(grid, self._chunk_s)
         common: dict[str, Any] = {
-            "round": _round(work),
+            "round": work.round,
             "key": key,
             "info": prepared.info,
             "grid": grid,
             "chunks": len(chunks),
             "scratch": scratch,
         }
-        made: list[tuple[GenerationRow, GenerationPlan]] = []
-        if as_is is not None:
-            folder = str(as_is.generation.uid)
-            encoded = (SharedTrack(a.name, folder, "", True) for a in as_is.plan.audio)
-            plan = GenerationPlan(
-                "ladder",
-                renditions=ladder.renditions,
-                shared=(*as_is.plan.packaged, *encoded),
-                base=folder,
-                **common,
-            )
-            made.append((await self._generation(work, plan), plan))
-        else:
-            first = ladder.first
-            assert first is not None
-            audio = self._audio_plans(work, choice.audio, prepared.info, key, grid_file=choice.video_file)
-            plan = GenerationPlan("first", renditions=(first,), audio=audio, **common)
-            below = await self._generation(work, plan)
-            made.append((below, plan))
-            if ladder.rest:
-                folder = str(below.uid)
-                shared = (
-                    SharedTrack(first.name, folder, first.name),
-                    *(SharedTrack(a.name, folder, "", True) for a in audio),
-                )
-                above = GenerationPlan("ladder", renditions=ladder.rest, shared=shared, base=folder, **common)
-                made.append((await self._generation(work, above), above))
         async with self._db.transaction() as tx:
+            await self._still(tx, work)
+            made: list[tuple[GenerationRow, GenerationPlan]] = []
+            if as_is is not None:
+                found = await self._find(tx, work, "ladder")
+                if found is None or found[1].chunks != UNPLANNED:
+                    return  # a run that was thought dead was first
+                folder = str(as_is.generation.uid)
+                encoded = (SharedTrack(a.name, folder, "", a.rendition.default) for a in as_is.plan.audio)
+                plan = GenerationPlan(
+                    "ladder",
+                    renditions=ladder.renditions,
+                    shared=(*as_is.plan.packaged, *encoded),
+                    base=folder,
+                    **common,
+                )
+                made.append((found[0], plan))
+            else:
+                if await self._find(tx, work, "first") is not None:
+                    return
+                first = ladder.first
+                assert first is not None
+                audio = self._audio_plans(work, choice.audio, prepared.info, key, grid_file=choice.video_file)
+                plan = GenerationPlan("first", renditions=(first,), audio=audio, **common)
+                below = await new_generation(tx, work)
+                made.append((below, plan))
+                if ladder.rest:
+                    folder = str(below.uid)
+                    shared = (
+                        SharedTrack(first.name, folder, first.name),
+                        *(SharedTrack(a.name, folder, "", a.rendition.default) for a in audio),
+                    )
+                    above = GenerationPlan(
+                        "ladder", renditions=ladder.rest, shared=shared, base=folder, **common
+                    )
+                    made.append((await new_generation(tx, work), above))
             for generation, plan in made:
                 await _save_plan(tx, generation, plan)
                 kind = "first" if plan.step == "first" else "video"
@@ -343,19 +415,27 @@ class Process:
     def _audio_plans(
         self,
         work: Work,
-        chosen: tuple[ChosenAudio, ...] | list[ChosenAudio],
+        chosen: Sequence[ChosenAudio],
         lead: SourceInfo,
         key: str | None = None,
         *,
         grid_file: File | None = None,
+        taken: Set[str] = frozenset(),
+        default: bool = True,
     ) -> tuple[AudioPlan, ...]:
-        """Audio tracks to encode; those of the prepared video file are read from its prepared form."""
-        plans = []
-        for position, audio in enumerate(chosen):
+        """Audio tracks to encode; those of the prepared video file are read from its prepared form.
+
+        Args:
+            taken: names of tracks that the generation has already.
+            default: the first one is what a player takes by itself.
+        """
+        plans: list[AudioPlan] = []
+        names = (name for n in count(1) if (name := f"audio_{n}") not in taken)
+        for audio in chosen:
             prepared = grid_file is not None and audio.file.num == grid_file.num and key is not None
             info = lead if prepared else audio.info
             track = next(t for t in info.audio if t.id == audio.track.id)
-            name = f"audio_{position + 1}"
+            name = next(names)
             made = plan_ladder(
                 replace(info, audio=(track,), video=()), work.preset, audio_tracks=(track.id,)
             ).audio[0]
@@ -364,32 +444,36 @@ class Process:
                 name=name,
                 language=audio.track.language,
                 title=audio.track.title,
-                default=position == 0,
+                default=default and not plans,
             )
             plans.append(AudioPlan(key if prepared and key else audio.file.key, info, rendition, name))
         return tuple(plans)
 
     # ---- rows
 
-    async def _generation(self, work: Work, plan: GenerationPlan) -> GenerationRow:
-        """The generation of this step and round: the one a killed run began, else a new one."""
-        async with self._db.transaction() as tx:
-            for row in await generations_of(tx, work.output_num):
-                if row.state is GenerationState.FAILED:
-                    continue
-                known = await _plan_of(tx, row)
-                if (known.step, known.round) == (plan.step, plan.round):
-                    return row
-            row = await new_generation(tx, work)
-            await _save_plan(tx, row, plan)
-            return row
+    async def _find(
+        self, tx: AsyncConnection, work: Work, step: str, *, failed: bool = False
+    ) -> tuple[GenerationRow, GenerationPlan] | None:
+        """The generation of this round that an earlier run began; with `failed` also one that was given up."""
+        for row in await generations_of(tx, work.output_num):
+            if row.state is GenerationState.FAILED and not failed:
+                continue
+            known = await _plan_of(tx, row)
+            if (known.step, known.round) == (step, work.round):
+                return row, known
+        return None
+
+    async def _add(self, tx: AsyncConnection, work: Work, plan: GenerationPlan) -> GenerationRow:
+        row = await new_generation(tx, work)
+        await _save_plan(tx, row, plan)
+        return row
 
     async def _drop(self, generation: GenerationRow) -> None:
         async with self._db.transaction() as tx:
             await tx.execute(
                 update(generations)
-                .where(generations.c.num == generation.num)
-                .values(state=GenerationState.FAILED)
+                .where(generations.c.num == generation.num, generations.c.state == GenerationState.BUILDING)
+                .values(state=GenerationState.FAILED, updated_at=func.now())
             )
 
     async def _hold_audio(
@@ -440,9 +524,8 @@ async def _plan_of(tx: AsyncConnection, generation: GenerationRow) -> Generation
     return GenerationPlan.from_json(raw) if raw else GenerationPlan("none", "")
 
 
-def _round(work: Work) -> str:
-    """Which making of the output this is; another source or a repair begins another."""
-    return f"{work.epoch}/{work.preset.name}/" + "+".join(str(file.uid) for file, _ in work.sources)
+def _sounds(tracks: Sequence[SharedTrack]) -> bool:
+    return any(t.is_default for t in tracks)
 
 
 def _rendition_name(width: int, height: int) -> str:

@@ -1,11 +1,17 @@
-"""What the steps of the pipeline read and write in the database, in one place."""
+"""What the steps of the pipeline read and write in the database, in one place.
+
+Whoever changes rows below an asset takes the asset's row first (`take_work`, `lock_asset`): steps of one
+asset, its deletion and the replacing of its source so come one after the other and never deadlock. A step
+then looks whether it is still wanted: the output's epoch is the round a plan was made in.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.tables import (
@@ -26,13 +32,17 @@ from polycast.domain.presets import PRESETS, Preset
 from polycast.domain.states import AssetStatus, GenerationState, OutputStatus, check_generation_move
 from polycast.domain.tenants import TenantSettings
 from polycast.domain.tracks import TrackLog
+from polycast.jobs.queue import JobQueue
+from polycast.jobs.registry import running_job
 from polycast.services import ledger
 from polycast.services.asset_rows import source_from_row
 from polycast.services.files import QUERY as FILE_QUERY
 from polycast.services.files import from_row as file_from_row
+from polycast.services.making import ASSEMBLE_JOB, lock_asset, scratch_folder
 from polycast.services.tenants import as_system
 
 SYSTEM = "system:pipeline"
+OPEN = (GenerationState.BUILDING, GenerationState.GROWING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +72,34 @@ class Work:
         """Key prefix of all media of the asset."""
         return f"media/{self.asset_uid}/"
 
+    @property
+    def round(self) -> str:
+        """Which making of the output this is; another source or a repair begins another."""
+        return str(self.epoch)
+
+    @property
+    def scratch(self) -> str:
+        """Key prefix of what is kept only while this round is made."""
+        return scratch_folder(self.output_uid, self.epoch)
+
+
+async def take_work(
+    tx: AsyncConnection, output_num: int, epoch: int | None = None, *, settled: bool = False
+) -> Work | None:
+    """The work of an output, its asset locked; None when it is gone, settled, or of another round.
+
+    Args:
+        epoch: the round that is meant; None: whichever it is.
+    """
+    asset = (await tx.execute(select(outputs.c.asset_num).where(outputs.c.num == output_num))).scalar()
+    if asset is None or not await lock_asset(tx, asset):
+        return None
+    work = await load_work(tx, output_num, settled=settled)
+    return work if work is not None and epoch in (None, work.epoch) else None
+
 
 async def load_work(tx: AsyncConnection, output_num: int, *, settled: bool = False) -> Work | None:
-    """The work of an output; None when it (or its asset or tenant) is gone.
+    """The work of an output; None when it (or its asset or tenant) is gone. To act on it, use `take_work`.
 
     Args:
         settled: also one that is available or failed already; else that is None too.
@@ -187,8 +222,6 @@ class NewTrack:
 
 async def list_tracks(tx: AsyncConnection, generation: int, new: Sequence[NewTrack]) -> None:
     """Write (or rewrite, while a generation grows) the tracks of a generation."""
-    from sqlalchemy.dialects.postgresql import insert as upsert
-
     for position, track in enumerate(new):
         header = track.log.header
         values = {
@@ -269,18 +302,73 @@ async def make_available(tx: AsyncConnection, work: Work) -> None:
         await ledger.record(tx, work.caller, "asset.available", "asset", work.asset_uid)
 
 
-async def book_bytes(tx: AsyncConnection, work: Work, size: int) -> None:
-    """Add to the asset's stored bytes and to the ledger."""
+async def book_bytes(tx: AsyncConnection, work: Work, size: int, *, generation: int | None = None) -> None:
+    """Add to the stored bytes of the asset, and of a generation, and to the ledger; track logs do not count."""
+    if generation is not None:
+        await tx.execute(
+            update(generations)
+            .where(generations.c.num == generation)
+            .values(size=generations.c.size + size, updated_at=func.now())
+        )
     await tx.execute(
         update(assets).where(assets.c.num == work.asset_num).values(stored_size=assets.c.stored_size + size)
     )
     await ledger.count(tx, work.caller.tenant.num, "stored_bytes", size, work.asset_uid)
 
 
+async def wake_assembly(tx: AsyncConnection, jobs: JobQueue, generation: int) -> None:
+    """Have a generation looked at; several wishes become one job."""
+    await jobs.enqueue(
+        tx, ASSEMBLE_JOB, {"generation": generation}, queueing_lock=f"assemble:{generation}", priority=50
+    )
+
+
+async def open_generations(tx: AsyncConnection, work: Work) -> list[int]:
+    """Generations of this round that are still being made, oldest first."""
+    rows = await tx.execute(
+        select(generations.c.num)
+        .where(
+            generations.c.output_num == work.output_num,
+            generations.c.state.in_(OPEN),
+            generations.c.plan["round"].astext == work.round,
+        )
+        .order_by(generations.c.number)
+    )
+    return [row.num for row in rows]
+
+
+async def settle(tx: AsyncConnection, jobs: JobQueue, work: Work) -> None:
+    """After a generation was published or failed: end the output when nothing of it is left to do, else wake
+    what waits for the change."""
+    waiting = await open_generations(tx, work)
+    for num in waiting:
+        await wake_assembly(tx, jobs, num)
+    if waiting:
+        return
+    failed = (
+        await tx.execute(
+            select(outputs.c.error)
+            .join(generations, generations.c.output_num == outputs.c.num)
+            .where(
+                outputs.c.num == work.output_num,
+                generations.c.state == GenerationState.FAILED,
+                generations.c.plan["round"].astext == work.round,
+                generations.c.plan["step"].astext == "ladder",
+            )
+            .limit(1)
+        )
+    ).first()
+    if failed is not None:
+        await fail_output(tx, jobs, work, failed.error or "the processing failed")
+    else:
+        await finish_output(tx, work)
+
+
 async def finish_output(
     tx: AsyncConnection, work: Work, *, key: str | None = None, size: int | None = None
 ) -> None:
-    """The output is whole."""
+    """The output is whole; what was kept while it was made goes."""
+    await tx.execute(delete(chunk_jobs).where(chunk_jobs.c.output_num == work.output_num))
     await tx.execute(
         update(outputs)
         .where(outputs.c.num == work.output_num)
@@ -295,11 +383,44 @@ async def finish_output(
         )
     )
     await tx.execute(update(assets).where(assets.c.num == work.asset_num).values(updated_at=func.now()))
+    await ledger.discard(tx, [work.scratch])
     await ledger.record(tx, work.caller, "output.available", "asset", work.asset_uid, {"output": work.name})
 
 
-async def fail_output(tx: AsyncConnection, work: Work, message: str) -> None:
-    """The output cannot be made; the asset fails with it only if it is the main one and nothing plays."""
+async def drop_chunks(tx: AsyncConnection, jobs: JobQueue, where: Any) -> None:
+    """Forget chunk jobs: waiting ones never start, running ones are cancelled (but not who calls this)."""
+    own = running_job()
+    gone = await tx.execute(delete(chunk_jobs).where(where).returning(chunk_jobs.c.job_id))
+    for row in gone.all():
+        if row.job_id is not None and (own is None or own.id != row.job_id):
+            await jobs.cancel(tx, row.job_id)
+
+
+async def fail_generation(
+    tx: AsyncConnection, jobs: JobQueue, work: Work, generation: int, message: str
+) -> None:
+    """A generation cannot be made. A first rung below it is finished nevertheless; without one all fails."""
+    row = (await tx.execute(select(generations).where(generations.c.num == generation))).first()
+    if row is None or row.state not in OPEN or row.plan["round"] != work.round:
+        return
+    if row.plan["step"] != "ladder":
+        await fail_output(tx, jobs, work, message)
+        return
+    await tx.execute(
+        update(generations)
+        .where(generations.c.num == generation)
+        .values(state=GenerationState.FAILED, updated_at=func.now())
+    )
+    await drop_chunks(tx, jobs, chunk_jobs.c.generation_num == generation)
+    await tx.execute(update(outputs).where(outputs.c.num == work.output_num).values(error=message))
+    await settle(tx, jobs, work)
+
+
+async def fail_output(tx: AsyncConnection, jobs: JobQueue, work: Work, message: str) -> None:
+    """The output cannot be made; the asset fails with it only if it is the main one and nothing plays.
+
+    A generation that was still growing ends, too: it has a beginning and will never have an end.
+    """
     await tx.execute(
         update(outputs)
         .where(outputs.c.num == work.output_num)
@@ -307,23 +428,11 @@ async def fail_output(tx: AsyncConnection, work: Work, message: str) -> None:
     )
     await tx.execute(
         update(generations)
-        .where(
-            generations.c.output_num == work.output_num,
-            generations.c.state == GenerationState.BUILDING,
-        )
+        .where(generations.c.output_num == work.output_num, generations.c.state.in_(OPEN))
         .values(state=GenerationState.FAILED, updated_at=func.now())
     )
-    await tx.execute(
-        update(chunk_jobs)
-        .where(chunk_jobs.c.output_num == work.output_num, chunk_jobs.c.state == "held")
-        .values(state="failed", error="another part of the output failed")
-    )
-    if work.main:
-        await tx.execute(
-            update(assets)
-            .where(assets.c.num == work.asset_num, assets.c.status != AssetStatus.AVAILABLE)
-            .values(status=AssetStatus.ERROR, error=message, updated_at=func.now())
-        )
+    await drop_chunks(tx, jobs, chunk_jobs.c.output_num == work.output_num)
+    await ledger.discard(tx, [work.scratch])
     await ledger.record(
         tx,
         work.caller,
@@ -332,6 +441,18 @@ async def fail_output(tx: AsyncConnection, work: Work, message: str) -> None:
         work.asset_uid,
         {"output": work.name, "reason": message},
     )
+    if not work.main:
+        return
+    plays = select(generations.c.num).where(
+        generations.c.output_num == work.output_num, generations.c.state == GenerationState.PUBLISHED
+    )
+    if (await tx.execute(plays.limit(1))).first() is None:
+        await tx.execute(
+            update(assets)
+            .where(assets.c.num == work.asset_num)
+            .values(status=AssetStatus.ERROR, error=message, updated_at=func.now())
+        )
+        await ledger.record(tx, work.caller, "asset.failed", "asset", work.asset_uid, {"reason": message})
 
 
 async def refresh_progress(tx: AsyncConnection, output_num: int) -> None:

@@ -1,19 +1,23 @@
 """Where the pipeline meets the disk: scratch folders, sources on local disk, results into the store."""
 
 import asyncio
+import errno
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from polycast.domain.errors import NotFound, UpstreamFailed
+from polycast.domain.errors import ChildFailed, IntegrityError, MediaError, NotFound, StorageFull
 from polycast.domain.tracks import TrackLog
 from polycast.protocols import tracklog
 from polycast.storage.interface import ObjectStore
 
 LOG_OBJECT = "log.jsonl"
 _PARALLEL = 16
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_LEAST_FREE = 4 * 1024 * 1024
+"""with less than this left on the disk, a failure is taken for want of space"""
 
 
 class Workspace:
@@ -29,10 +33,25 @@ class Workspace:
 
     @asynccontextmanager
     async def scratch(self, name: str) -> AsyncIterator[Path]:
-        """An empty folder, gone at the end whatever happens."""
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{name}-", dir=self.root))
+        """An empty folder, gone at the end whatever happens.
+
+        Raises:
+            StorageFull: what failed in the block failed for want of space.
+        """
+        try:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=f"{name}-", dir=self.root))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StorageFull("the disk of the worker is full") from error
+            raise
         try:
             yield folder
+        except (OSError, ChildFailed, MediaError) as error:
+            # a child says it in its own words, or ends with a file cut short that nobody can read
+            if getattr(error, "errno", None) in _FULL:
+                raise StorageFull("the disk of the worker is full") from error
+            await self.blame_space(error)
+            raise
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -60,20 +79,24 @@ class Workspace:
         Each object appears whole; `flush` is called once at the end.
 
         Raises:
-            UpstreamFailed: a file has not the length its maker stated: nothing of that is published.
+            IntegrityError: a file has not the length its maker stated: it is not published.
         """
         gate = asyncio.Semaphore(_PARALLEL)
 
         async def one(path: Path, key: str, size: int) -> int:
             async with gate:
-                info = await self.store.put_file(key, path, move=True, durable=False)
-            if info.size != size:
-                raise UpstreamFailed(f"object {key} has {info.size} bytes, its maker stated {size}")
-            return info.size
+                found = (await asyncio.to_thread(path.stat)).st_size
+                if found != size:
+                    raise IntegrityError(f"object {key} has {found} bytes, its maker stated {size}")
+                return (await self.store.put_file(key, path, move=True, durable=False)).size
 
-        sizes = await asyncio.gather(*(one(*file) for file in files))
+        # all have ended when this returns: none is still moving a file while its folder is removed
+        sizes = await asyncio.gather(*(one(*file) for file in files), return_exceptions=True)
+        for size in sizes:
+            if isinstance(size, BaseException):
+                raise size
         await self.store.flush()
-        return sum(sizes)
+        return sum(size for size in sizes if isinstance(size, int))
 
     async def keep_track(self, folder: Path, prefix: str, log: TrackLog) -> int:
         """Move a packaged track into the store: init segment and segments first, the log last."""
@@ -93,6 +116,11 @@ class Workspace:
     async def get_log(self, prefix: str) -> TrackLog:
         """A track's log. Raises NotFound."""
         return tracklog.loads(await self.store.get(prefix + LOG_OBJECT))
+
+    async def blame_space(self, error: Exception) -> None:
+        """Raises StorageFull in place of `error` when the disk has no room left."""
+        if (await asyncio.to_thread(shutil.disk_usage, self.root)).free < _LEAST_FREE:
+            raise StorageFull("the disk of the worker is full") from error
 
     async def clear(self) -> None:
         """Remove scratch folders that an earlier life of this process left."""
