@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     store: str = Field(
         "",
         description="Object store: a folder, or `s3://bucket/prefix`, `gs://…`, `az://…`. "
-        "Empty: `objects` in the data folder.",
+        "Empty: `store` in the data folder.",
     )
     s3_endpoint: str = Field("", description="`https://host` of an S3-compatible server. Empty: AWS.")
     s3_region: str = Field("us-east-1", description="Region of the S3 bucket.")
@@ -247,7 +247,7 @@ class Settings(BaseSettings):
 
     @property
     def store_url(self) -> str:
-        return self.store or str(self.data / "objects")
+        return self.store or str(self.data / "store")
 
     @property
     def encode_slots(self) -> int:

@@ -112,7 +112,12 @@ def extract(path: Path, folder: Path, on_file: Callable[[str], None] = lambda _:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    """All stored files; not those still being written, which are nobody's after a restore."""
+    return (
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and path.relative_to(folder).parts[0] != "tmp"
+    )
 
 
 def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:

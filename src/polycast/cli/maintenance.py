@@ -109,7 +109,8 @@ async def _restore(settings: Settings, path: Path, force: bool) -> None:
 
 async def _require_empty(settings: Settings) -> None:
     folder = _object_folder(settings)
-    taken = [f"{folder} holds media"] if folder and any(folder.iterdir()) else []
+    holds = folder is not None and any(path.is_file() for path in folder.rglob("*"))
+    taken = [f"{folder} holds media"] if holds else []
     if settings.database_url or (settings.postgres_folder / "cluster").exists():
         async with database(settings, migrate=False) as url:
             if await _has_tables(url):
