@@ -180,7 +180,9 @@ async def test_an_asset_deleted_while_it_is_made_leaves_nothing(kit: Kit, media:
 
 
 @pytest.mark.operation("videokit.delete_many_vod_assets")
-async def test_deleting_many_assets_frees_storage(kit: Kit, viewer: Kit, shared: Shared, media: Media) -> None:
+async def test_deleting_many_assets_frees_storage(
+    kit: Kit, viewer: Kit, shared: Shared, media: Media
+) -> None:
     file = await kit.upload(media.clip("h264"))
     mine = [await kit.create(file) for _ in range(2)]
     for asset in mine:

@@ -144,7 +144,13 @@ async def test_deleting_many_files_frees_storage(kit: Kit, neighbour: Kit, media
     assert objects(kit.server, other)
     async with kit.server.platform() as platform:
         assert (await platform.services.tenants.usage(num)).source_bytes == clip.stat().st_size
-    for wrong in ({"ids": mine}, "x", [1, 2], [None], [str(uuid4())] * 1 + [str(uuid4()) for _ in range(10_000)]):
+    for wrong in (
+        {"ids": mine},
+        "x",
+        [1, 2],
+        [None],
+        [str(uuid4())] * 1 + [str(uuid4()) for _ in range(10_000)],
+    ):
         await kit.refused(400, "POST", "/vod/v1/files/deletemany", wrong)
 
 

@@ -37,9 +37,7 @@ async def test_an_mp4_output_is_made_reports_its_progress_decodes_and_goes(
     assert seen == sorted(seen)
     assert 0 <= seen[0] <= 100
     assert seen[-1] == 100
-    many = await kit.call(
-        "POST", "/vod/v1/assets/outputs/progress", [{"id": asset, "outputId": "out-mp4"}]
-    )
+    many = await kit.call("POST", "/vod/v1/assets/outputs/progress", [{"id": asset, "outputId": "out-mp4"}])
     assert [(p["outputId"], p["status"], p["progress"]) for p in many] == [("out-mp4", "Available", 100)]
     output = await kit.output(asset, "out-mp4")
     (only,) = output["endpoints"]

@@ -16,10 +16,14 @@ def video(media: Media) -> Path:
     return media.clip("h264")
 
 
+@pytest.fixture
+def data(video: Path) -> bytes:
+    return video.read_bytes()
+
+
 @pytest.mark.operation("videokit.start_file_upload")
 @pytest.mark.operation("videokit.complete_file_upload")
-async def test_parts_become_the_file_that_was_sent(kit: Kit, video: Path) -> None:
-    data = video.read_bytes()
+async def test_parts_become_the_file_that_was_sent(kit: Kit, data: bytes) -> None:
     body = {"name": "clip.mp4", "friendlyName": "A clip", "fileSize": len(data), "metadata": {"a": "b"}}
     started = await kit.call("POST", "/vod/v1/files/start", body)
     assert started["partsCount"] == 1
@@ -38,8 +42,7 @@ async def test_parts_become_the_file_that_was_sent(kit: Kit, video: Path) -> Non
 
 
 @pytest.mark.operation("videokit.get_file_part_url")
-async def test_a_part_address_takes_the_part_and_nothing_else(kit: Kit, video: Path) -> None:
-    data = video.read_bytes()
+async def test_a_part_address_takes_the_part_and_nothing_else(kit: Kit, data: bytes) -> None:
     started = await kit.call(
         "POST", "/vod/v1/files/start", {"name": "c.mp4", "friendlyName": "c", "fileSize": len(data)}
     )
@@ -55,8 +58,9 @@ async def test_a_part_address_takes_the_part_and_nothing_else(kit: Kit, video: P
 
 
 @pytest.mark.operation("videokit.cancel_file_upload")
-async def test_a_cancelled_upload_frees_its_parts_and_stays_as_error(kit: Kit, video: Path) -> None:
-    data = video.read_bytes()
+async def test_a_cancelled_upload_frees_its_parts_and_stays_as_error(
+    kit: Kit, data: bytes, video: Path
+) -> None:
     body = {"name": "c.mp4", "friendlyName": "c", "fileSize": len(data)}
     kept = await kit.call("POST", "/vod/v1/files/start", body)
     gone = await kit.call("POST", "/vod/v1/files/start", body)
@@ -80,8 +84,7 @@ async def test_a_cancelled_upload_frees_its_parts_and_stays_as_error(kit: Kit, v
     await kit.refused(409, "POST", f"/vod/v1/files/{whole}/cancel", {"delete": True})
 
 
-async def test_what_completion_refuses(kit: Kit, video: Path) -> None:
-    data = video.read_bytes()
+async def test_what_completion_refuses(kit: Kit, data: bytes) -> None:
     started = await kit.call(
         "POST", "/vod/v1/files/start", {"name": "c.mp4", "friendlyName": "c", "fileSize": len(data)}
     )
@@ -173,7 +176,7 @@ async def test_two_parts_sent_in_any_order_and_twice(kit: Kit, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("authorized", ["key", "token"])
-async def test_as_the_vendors_upload_page_does(kit: Kit, video: Path, authorized: str) -> None:
+async def test_as_the_vendors_upload_page_does(kit: Kit, data: bytes, authorized: str) -> None:
     """Paths without a version and with a slash at the end, uploadId sent back, and the browser's preflight."""
     web = kit.api
     if authorized == "token":
@@ -189,7 +192,6 @@ async def test_as_the_vendors_upload_page_does(kit: Kit, video: Path, authorized
         web.headers["Authorization"] = f"Bearer {token}"
     kinds = (await kit.call("GET", "/vod/filetypes"))["fileTypes"]
     assert ".mp4" in kinds["Video"]
-    data = video.read_bytes()
     body = {"friendlyName": "c.mp4", "fileSize": len(data), "name": "c.mp4", "metadata": {}}
     started = await kit.call("POST", "/vod/files/start/", body)
     url = (await kit.call("GET", f"/vod/files/{started['fileId']}/part/1"))["url"]

@@ -63,8 +63,11 @@ def create_videokit(services: Services) -> ASGIApp:
         strict_content_type=False,
     )
     app.state.services = services
-    for module in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback):
-        app.include_router(module.router)
+    sections = [
+        m.router for m in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback)
+    ]
+    for section in sections:
+        app.include_router(section)
     app.add_exception_handler(errors.PolycastError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -77,9 +80,9 @@ def create_videokit(services: Services) -> ASGIApp:
         expose_headers=["etag"],
         max_age=86_400,
     )
-    names = {
-        field.alias for route in app.routes if isinstance(route, APIRoute) for field in _query_fields(route)
-    }
+    # of the sections themselves: what an application makes of included routers is not ours to know
+    routes = [route for section in sections for route in section.routes if isinstance(route, APIRoute)]
+    names = {field.alias for route in routes for field in _query_fields(route)}
     return Lenient(app, sorted(names))
 
 
