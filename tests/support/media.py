@@ -35,6 +35,7 @@ class Clip:
         size, rate, seconds: of the picture; `rate` as FFmpeg writes it.
         video: options of the video encoder; empty for none. audio: likewise, once per track.
         picture: filters behind the numbered picture. output: container options.
+        sound: lavfi graph of all sound; "" gives each track a tone of its own.
         after: turns the finished file into another (cut it, damage it).
     """
 
@@ -46,6 +47,7 @@ class Clip:
     audio: tuple[tuple[str, ...], ...] = (("aac", "-b:a", "64k"),)
     channels: str = "stereo"
     picture: str = "format=yuv420p"
+    sound: str = ""
     output: tuple[str, ...] = ()
     after: "Callable[[Path, Path], None] | None" = None
 
@@ -111,6 +113,10 @@ VARIANTS: dict[str, Clip] = {
     "h264_deep_b": Clip(video=(*_X264, "-g", "90", "-bf", "4", "-flags", "+cgop", "-x264-params", "b-pyramid=normal")),
     "h264_long": Clip(seconds=10),
     "no_audio": Clip(audio=()),
+    # large enough for a ladder of two rungs, little work
+    "tall": Clip(size=(640, 360), rate="15", seconds=4, video=(*_X264, "-g", "15", "-bf", "2", "-flags", "+cgop")),
+    "tall_vp9": Clip(suffix=".webm", size=(640, 360), rate="15", seconds=4, video=("libvpx-vp9", "-deadline", "realtime",
+                     "-cpu-used", "8", "-g", "15", "-b:v", "300k"), audio=(("libopus", "-b:a", "64k"),)),
     "audio_only": Clip(suffix=".m4a", video=()),
     "languages": Clip(audio=(_AAC, _AAC), output=("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu",
                       "-metadata:s:a:1", "title=Kommentar")),
@@ -184,6 +190,10 @@ class Media:
         variant = VARIANTS[name]
         return self._made(name + variant.suffix, lambda path: _make(variant, path))
 
+    def make(self, name: str, clip: Clip) -> Path:
+        """A clip of the caller's own, made once; equal names must mean equal clips."""
+        return self._made(name, lambda path: _make(clip, path))
+
     def made(self, name: str, make: Callable[[Path], Any]) -> Path:
         """Any other file, made once by `make`."""
         return self._made(name, make)
@@ -219,7 +229,8 @@ def _make(clip: Clip, path: Path) -> None:
         maps += ["-map", "0:v", "-c:v", *clip.video, "-threads:v", "1"]
         count = 1
     for n, options in enumerate(clip.audio):
-        tone = f"sine=frequency={440 * (n + 1)}:sample_rate=48000,aformat=channel_layouts={clip.channels}"
+        tone = clip.sound or f"sine=frequency={440 * (n + 1)}:sample_rate=48000"
+        tone += f",aformat=channel_layouts={clip.channels}"
         inputs += ["-f", "lavfi", "-t", str(clip.seconds), "-i", tone]
         maps += ["-map", f"{count + n}:a", f"-c:a:{n}", *options]
     _run(*inputs, *maps, "-fflags", "+bitexact", *clip.output, str(first))

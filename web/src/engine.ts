@@ -113,6 +113,11 @@ export class Engine extends EventTarget {
       manifest: {
         // A growing EVENT playlist is no live stream: what is listed can be played up to its end. 0 would mean "default".
         defaultPresentationDelay: 0.1,
+        hls: {
+          // Our segments carry their true times. The library would compare the playlist's times with those of
+          // decoding, which lead by some frames where frames are reordered, and part the picture from the sound.
+          ignoreManifestTimestampsInSegmentsMode: true,
+        },
       },
       streaming: {
         preferNativeHls: isAppleWebKit(),
