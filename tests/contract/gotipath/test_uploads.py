@@ -178,6 +178,19 @@ async def test_parts_and_keys_are_checked(gotipath: Gotipath, stranger: Gotipath
     await gotipath.refused(400, "POST", f"{path}/complete?key={key}", json=wrong)
 
 
+async def test_older_uploaders_ask_for_many_addresses_at_once(gotipath: Gotipath) -> None:
+    upload = await opened(gotipath, await gotipath.create())
+    path = f"/uploads/s3/multipart/{upload['uploadId']}/batch?key={quote(upload['key'], safe='')}"
+    answer = await gotipath.call("GET", f"{path}&partNumbers=1,2,3")
+    urls = answer.json()["presignedUrls"]
+    assert list(urls) == ["1", "2", "3"]
+    assert (await gotipath.http.put(urls["2"], content=b"x")).status_code == 200
+    parts = f"/uploads/s3/multipart/{upload['uploadId']}?key={upload['key']}"
+    assert [p["PartNumber"] for p in (await gotipath.call("GET", parts)).json()] == [2]
+    for numbers in ("", "x", "1,", "0", "10001", "1;2"):
+        await gotipath.refused(400, "GET", f"{path}&partNumbers={numbers}")
+
+
 async def test_a_forged_part_address_is_refused_as_a_store_does(gotipath: Gotipath) -> None:
     upload = await opened(gotipath, await gotipath.create())
     signed = await gotipath.call("GET", f"/uploads/s3/multipart/{upload['uploadId']}/1?key={upload['key']}")

@@ -27,6 +27,10 @@ STATUS: dict[type[errors.PolycastError], int] = {
 }
 
 
+# nouns of the domain in the vendor's words
+_NOUNS = {"asset": "video", "tenant": "library", "file": "upload"}
+
+
 class LimitReached(errors.RateLimited):
     """Over the rate limit; `wait_s` until the next request is taken."""
 
@@ -55,6 +59,8 @@ def domain_error(error: errors.PolycastError) -> JSONResponse:
     status = status_of(error)
     if status == 500:
         return envelope(500, "internal error")
+    if isinstance(error, errors.NotFound):
+        error = errors.NotFound(_NOUNS.get(error.kind, error.kind), error.ident)
     found = None
     if isinstance(error, errors.Invalid) and error.field:
         found = [{"field": error.field, "code": error.code, "message": error.message}]

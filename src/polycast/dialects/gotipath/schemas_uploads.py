@@ -53,6 +53,12 @@ class PartAddress(Body):
     expires: int = Field(description="seconds")
 
 
+class PartAddresses(Body):
+    """Where several parts are to be PUT, by number."""
+
+    presignedUrls: dict[str, str]  # noqa: N815 - the wire's name
+
+
 class StoredPart(Body):
     """A part that is there."""
 

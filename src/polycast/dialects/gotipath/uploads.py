@@ -19,11 +19,12 @@ from polycast.dialects.gotipath.schemas_uploads import (
     Nothing,
     OpenedMultipart,
     PartAddress,
+    PartAddresses,
     StoredPart,
 )
 from polycast.dialects.gotipath.wire import uid
 from polycast.domain.access import Caller
-from polycast.domain.errors import Forbidden, NotFound
+from polycast.domain.errors import Forbidden, Invalid, NotFound
 from polycast.domain.files import MAX_PARTS, File
 from polycast.domain.states import FileStatus
 from polycast.services.registry import Services
@@ -68,6 +69,24 @@ async def multipart_list_parts(
         StoredPart(PartNumber=part.number, Size=part.size, ETag=f'"{part.etag}"')
         for part in await services.uploads.list_parts(file)
     ]
+
+
+@router.get("/{uploadId}/batch", include_in_schema=False)
+async def multipart_presign_batch(
+    caller: UploadCaller,
+    services: ServicesDep,
+    base: BaseDep,
+    uploadId: UploadId,
+    key: Key,
+    partNumbers: Annotated[str, Query(description="Numbers by commas.", max_length=60_000)],
+) -> PartAddresses:
+    """Addresses of several parts, as uploaders of Uppy's second generation ask for them."""
+    file = await _upload(services, caller, uploadId, key, still_open=True)
+    numbers = partNumbers.split(",")
+    if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
+        raise Invalid("partNumbers must be numbers by commas", field="partNumbers")
+    urls = {n: await services.uploads.part_url(file, int(n), base) for n in dict.fromkeys(numbers)}
+    return PartAddresses(presignedUrls=urls)
 
 
 @router.get("/{uploadId}/{partNumber}", operation_id="multipart_presign")
