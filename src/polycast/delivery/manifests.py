@@ -1,6 +1,7 @@
 """Manifests: rendered from track rows and track logs, the same bytes for every viewer."""
 
 from collections import OrderedDict
+from dataclasses import replace
 from uuid import UUID
 
 from polycast.delivery.texts import thumbnails
@@ -59,6 +60,10 @@ class Manifests:
         if track is None:
             raise NotFound("track", name)
         log = await self._playback.log(asset, track.folder, track.name)
+        if generation.state is GenerationState.GROWING:
+            # sound is often whole long before its picture; a list with an end beside one without would make
+            # players take the whole for finished, and stop where the picture ends now
+            log = replace(log, complete=False)
         folder = "" if track.folder == str(generation.uid) else f"../{track.folder}/"
         # an I-frame track has no bytes of its own: it points into the objects of its rendition
         pictures = track.kind == "iframe"
