@@ -1,0 +1,140 @@
+"""`make demo` as a newcomer meets it: the command itself, what it prints, and the page it names."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.async_api import Page
+
+from tests.e2e.playback.seeing import record, recorded, wrong
+from tests.e2e.player.conftest import browser, no_process_left, page
+from tests.e2e.player.watching import until
+from tests.support.media import Media
+from tests.support.waiting import STRETCH
+
+__all__ = ["browser", "no_process_left", "page"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(240),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+READY_S = 90.0
+STOP_S = 10.0
+
+
+class Demo:
+    """The running command; `text` is what it wrote so far."""
+
+    def __init__(self, data: Path, video: Path | None = None) -> None:
+        self.text = ""
+        argv = [sys.executable, "-m", "polycast.cli.demo", *([str(video)] if video else [])]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("POLYCAST_")}
+        environment |= {"POLYCAST_DATA": str(data), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            for line in self.process.stdout:
+                self.text += line
+
+    def wait_for(self, pattern: str) -> str:
+        """The first group of a pattern, once it was written."""
+        deadline = time.monotonic() + READY_S * STRETCH
+        while not (match := re.search(pattern, self.text)):
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < deadline, f"no {pattern}:\n{self.text}"
+            time.sleep(0.02)
+        return match[1]
+
+    def stop(self) -> float:
+        """Ctrl-C; seconds until everything it started is gone."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(STOP_S * STRETCH)
+        _, alive = psutil.wait_procs(family, timeout=2)
+        took = time.monotonic() - begun
+        assert code == 0, self.text
+        assert not alive, f"left running: {alive}"
+        assert "Traceback" not in self.text
+        return took
+
+
+@contextmanager
+def demo(data: Path, video: Path | None = None) -> Iterator[Demo]:
+    """A demo that ends with the block, whatever happens."""
+    running = Demo(data, video)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.wait()
+
+
+async def test_from_the_command_to_the_picture_and_again(
+    page: Page, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = tmp_path / "data"
+    video = Media.for_run(tmp_path_factory).clip("h264")
+    with demo(data, video) as first:
+        key = first.wait_for(r"admin key \(X-Api-Key\)\s+(\S+)")
+        first.wait_for("(Serving until Ctrl-C)")
+        player = first.wait_for(r"(?m)^player\s+(\S+)$")
+        origin = first.wait_for(r"ready after [\d.]+ s: (\S+)")
+        assert "plays already" in first.text
+        # five products, each with its address; those not there say so
+        assert len(re.findall(r"(?m)^API ", first.text)) == 5
+        for line in re.findall(r"(?m)^API .*$", first.text):
+            assert ("docs: " in line) != ("not in this version" in line)
+        for kind, sort in (("HLS", "mpegurl"), ("DASH", "dash+xml")):
+            answer = await page.request.get(first.wait_for(rf"(?m)^{kind}\s+(\S+)$"))
+            assert answer.ok
+            assert sort in answer.headers["content-type"]
+        await page.goto(player)
+        await record(page)
+        await page.click(".pc-big")
+        await until(page, "seen.ended", deadline_s=30)
+        frames = await recorded(page)
+        assert wrong(frames, 30) == []
+        assert len(frames) > 40
+        assert frames[-1].number >= 170
+        assert first.stop() < STOP_S
+        assert "stopped" in first.text
+    with demo(data, video) as second:
+        assert second.wait_for(r"admin key \(X-Api-Key\)\s+(\S+)") == key
+        origin = second.wait_for(r"ready after [\d.]+ s: (\S+)")
+        answer = await page.request.get(f"{origin}/videokit/vod/v1/assets", headers={"X-Api-Key": key})
+        found = await answer.json()
+        assert len(found["items"]) == 2
+        # what the first one published still plays
+        kept = player.rsplit("/", 1)[1]
+        assert kept in {asset["id"] for asset in found["items"]}
+        await page.goto(f"{origin}/play/{kept}")
+        await page.click(".pc-big")
+        await until(page, "polycast.video.currentTime > 0.5")
+        assert second.stop() < STOP_S
+
+
+async def test_a_file_that_is_no_video_is_told_in_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "notes.mp4"
+    text.write_text("Not a film.\n" * 100)
+    with demo(tmp_path / "data", text) as running:
+        assert running.process.wait(READY_S * STRETCH) == 1
+        assert "Traceback" not in running.text
+        assert "polycast: " in running.text

@@ -1,0 +1,118 @@
+"""What surrounds the picture of a real asset: poster, captions, chapters, thumbnails, qualities."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from tests.e2e.playback.publishing import Published, Publisher
+from tests.e2e.playback.seeing import seek
+from tests.e2e.player.watching import bar, start, until
+from tests.support.media import Clip, Media
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(150),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+
+SECONDS = 10
+CAPTIONS = """WEBVTT
+
+00:00.000 --> 00:04.500
+The <b>first</b> words
+
+00:05.000 --> 00:09.900
+The last words
+"""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def film(publisher: Publisher, media: Media) -> Published:
+    """480p with captions and chapters."""
+    path = media.make("film.mp4", Clip(size=(854, 480), seconds=SECONDS))
+    captions = media.made("english.vtt", lambda path: path.write_text(CAPTIONS))
+    asset = await publisher.published(path, title="Coastal Run", captions=captions)
+    chapters = [
+        {"title": "Harbour", "startSecond": 0, "endSecond": 4},
+        {"title": "Lighthouse", "startSecond": 6, "endSecond": 10},
+    ]
+    await publisher.call("POST", f"/streaming/v1/assets/{asset.uid}/chapters", {"chapters": chapters})
+    return asset
+
+
+async def test_the_poster_stands_before_play_and_no_media_is_fetched(page: Page, film: Published) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(f"{film.play}?format=hls")
+    await until(page, "document.querySelector('img.pc-poster')?.naturalWidth > 300")
+    assert await page.locator("img.pc-poster").is_visible()
+    await page.wait_for_load_state("networkidle")
+    assert [url for url in asked if ".m4s" in url or ".mp4" in url] == []
+    await page.click(".pc-big")
+    await until(page, "polycast.video.currentTime > 0.3")
+    await expect(page.locator("img.pc-poster")).to_be_hidden()
+
+
+@pytest.mark.parametrize("kind", ["hls", "dash"])
+async def test_captions_show(page: Page, film: Published, kind: str) -> None:
+    await start(page, f"{film.play}?format={kind}")
+    await page.get_by_role("button", name="Captions").click()
+    # one file, one entry: manifest and page name the same one
+    assert await page.get_by_role("menuitemradio").count() == 2
+    await page.get_by_role("menuitemradio").nth(1).click()
+    text = "document.querySelector('.shaka-text-container')?.textContent"
+    await page.keyboard.press("1")
+    await until(page, f"{text}.includes('first words')")
+    await page.keyboard.press("7")
+    await until(page, f"{text}.includes('last words')")
+
+
+async def test_chapters_lead_to_their_place(page: Page, film: Published) -> None:
+    await start(page, film.play)
+    await page.get_by_role("button", name="Lighthouse").click()
+    await until(page, "polycast.video.currentTime >= 6 && polycast.video.currentTime < 8")
+    assert await page.locator(".pc-mark").count() == 1
+
+
+async def test_thumbnails_on_the_seek_bar(page: Page, film: Published) -> None:
+    await start(page, film.play)
+    await bar(page)
+    box = await page.locator(".pc-track").bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 2)
+    style = "document.querySelector('.pc-picture').style.backgroundImage"
+    await until(page, f"{style}.includes('storyboard-0')")
+    await expect(page.locator(".pc-preview-text")).to_contain_text("Lighthouse")
+    # the picture behind it is there, with more than one tile
+    url = str(await page.evaluate(style)).split('"')[1]
+    answer = await page.request.get(url)
+    assert answer.ok
+    assert answer.headers["content-type"] == "image/jpeg"
+    size: Callable[[str], Any] = page.evaluate
+    width = await size(
+        f"new Promise(done => {{ const i = new Image(); i.onload = () => done(i.naturalWidth); i.src = {url!r}; }})"
+    )
+    assert width > 168
+
+
+@pytest.mark.parametrize("kind", ["hls", "dash"])
+async def test_quality_menu_changes_the_picture(page: Page, film: Published, kind: str) -> None:
+    await start(page, f"{film.play}?format={kind}&loop=1")
+    for label, height in (("240p", 240), ("480p", 480), ("360p", 360)):
+        await page.get_by_role("button", name="Settings").click()
+        await page.get_by_role("menuitem", name="Quality").click()
+        await page.get_by_role("menuitemradio", name=label, exact=True).click()
+        await until(page, f"polycast.video.videoHeight === {height}")
+    # every rendition shows the same frame at the same moment
+    for side in (240, 360, 480):
+        await page.evaluate(
+            "side => { const p = polycast.player; p.configure('abr.enabled', false);"
+            " p.selectVideoTrack(p.getVideoTracks().find(t => t.height === side), true, 0); }",
+            side,
+        )
+        await until(page, f"polycast.video.videoHeight === {side}")
+        for frame in (3, 125, 290):
+            assert (await seek(page, (frame + 0.5) / 30)).number == frame, f"{side}p"
