@@ -6,6 +6,7 @@
 `server`        a whole Polycast in its own processes, one per xdist worker; see `tests.support.server`
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from polycast.db.engine import Database
-from tests.support.postgres import RunPostgres
+from tests.support.postgres import RunPostgres, end_orphans
 from tests.support.server import PolycastServer
 
 settings.register_profile(
@@ -43,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("POLYCAST_") and "_TEST_" not in name]:
         del os.environ[name]  # the developer's own settings must not reach a test
     if not hasattr(config, "workerinput"):
+        asyncio.run(end_orphans(Path(tempfile.gettempdir()).glob("polycast-test-*")))
         # short: unix sockets have paths of at most 107 bytes
         folder = tempfile.mkdtemp(prefix="polycast-test-")
         Path(folder).chmod(0o711)

@@ -11,7 +11,7 @@ from polycast.settings import PREFIX, SECRET_FILE, Settings, load
 from tests.repo.files import shown, texts
 
 KNOWN = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-# of the command line and of the tests, no settings of the platform
+# of the command line; those of tests and benches are no settings of the platform either
 OTHERS = {"POLYCAST_URL", "POLYCAST_KEY"}
 
 
@@ -31,7 +31,7 @@ def test_no_file_names_a_setting_that_does_not_exist() -> None:
         (shown(path), name)
         for path in texts(".py", ".md", ".yaml", ".yml", ".toml", ".conf", ".service", ".env")
         for name in re.findall(r"\bPOLYCAST_[A-Z0-9_]+\b", path.read_text())
-        if name not in KNOWN | OTHERS and "TEST" not in name and not name.endswith("_")
+        if name not in KNOWN | OTHERS and not re.search("TEST|BENCH|_$", name)
     }
     assert unknown == set()
 

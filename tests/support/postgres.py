@@ -3,8 +3,9 @@
 import fcntl
 import itertools
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,18 @@ from polycast.db import migrate
 from polycast.db.embedded import EmbeddedPostgres
 
 TEMPLATE = "template_polycast"
+
+
+async def end_orphans(among: Iterable[Path]) -> None:
+    """Stop the servers of runs that were killed, and remove their folders; of a living run nothing changes."""
+    for folder in among:
+        server = EmbeddedPostgres(folder / "pg", durable=False)
+        if not server.running():
+            continue
+        await server.start()
+        await server.stop()  # only its last user stops it
+        if not server.running():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class RunPostgres:

@@ -259,6 +259,8 @@ class EmbeddedPostgres:
             deadline = time.monotonic() + patience_s
             while time.monotonic() < deadline:
                 if self._postmaster() is None:
+                    if (sockets := self._socket_folder()).parent != self.folder:
+                        shutil.rmtree(sockets, ignore_errors=True)
                     return
                 time.sleep(0.01)
 

@@ -130,8 +130,13 @@ async def test_changes_no_folder_that_it_did_not_make(tmp_path: Path) -> None:
 
 async def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / ("long" * 25) / "pg")
-    assert _value(await server.start(), "SELECT 1") == 1
+    url = await server.start()
+    assert _value(url, "SELECT 1") == 1
+    sockets = Path(url.partition("host=")[2])
+    assert not sockets.is_relative_to(tmp_path)
+    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700  # noqa: ASYNC240
     await server.stop()
+    assert not sockets.exists()  # noqa: ASYNC240
 
 
 async def test_a_half_made_cluster_is_made_anew(server: EmbeddedPostgres) -> None:
