@@ -286,15 +286,18 @@ class FirstStart:
 
 
 async def first_start(services: Services) -> FirstStart:
-    """The default organization, tenant and admin key; made when the installation is empty."""
-    found = await services.tenants.default_organization()
-    if found is not None:
-        existing = await services.tenants.list(found)
-        if existing:
-            return FirstStart(found, existing[0], None)
-    owner = found or await services.tenants.create_organization("Polycast")
-    tenant = await services.tenants.create(owner, "Default", slug="default")
-    key = await services.keys.create_for_organization(as_system(tenant.ref, "system:setup"), "Admin")
+    """The default organization, tenant and admin key, each made where it is missing.
+
+    A start that was killed between two of these is finished by the next one, so that there is always a key.
+    """
+    owner = await services.tenants.default_organization()
+    if owner is None:
+        owner = await services.tenants.create_organization("Polycast")
+    existing = await services.tenants.list(owner)
+    tenant = existing[0] if existing else await services.tenants.create(owner, "Default", slug="default")
+    key = None
+    if not await services.keys.has_owner_key(owner):
+        key = await services.keys.create_for_organization(as_system(tenant.ref, "system:setup"), "Admin")
     return FirstStart(owner, tenant, key)
 
 

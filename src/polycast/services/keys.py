@@ -135,6 +135,18 @@ class ApiKeys:
         caller.require(Permission.ORGANIZE)
         return await self._insert(caller, name, Role.OWNER, None, new_key(), shown_again=False)
 
+    async def has_owner_key(self, owner: OrganizationCaller) -> bool:
+        """Whether the organization ever had a key of its own; a revoked one is not made again by itself."""
+        async with self._db.connect() as tx:
+            found = await tx.execute(
+                select(api_keys.c.num)
+                .where(
+                    api_keys.c.organization_num == owner.organization_num, api_keys.c.tenant_num.is_(None)
+                )
+                .limit(1)
+            )
+            return found.first() is not None
+
     async def _insert(
         self, caller: Caller, name: str, role: Role, tenant_num: int | None, secret: str, *, shown_again: bool
     ) -> ApiKey:
