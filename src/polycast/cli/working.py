@@ -32,6 +32,7 @@ async def work(settings: Settings, database_url: str, queues: Sequence[str]) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(build_platform(settings, database_url)) as platform, asyncio.TaskGroup() as group:
+        group.create_task(platform.warm_up())
         for queue in queues:
             group.create_task(platform.run_worker([queue], concurrency(settings, queue), stop))
 
