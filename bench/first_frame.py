@@ -14,7 +14,6 @@ They are looped copies, kept in a folder of the system's temporary one between r
 import argparse
 import asyncio
 import io
-import os
 import statistics
 import subprocess
 import sys
@@ -27,14 +26,15 @@ from urllib.parse import urljoin
 
 import av
 import httpx
-import imageio_ffmpeg
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from installation import Installation, load  # noqa: E402
+from installation import Installation
+from machine import FFMPEG
+from report import Report
 
-FFMPEG = os.environ.get("POLYCAST_FFMPEG") or imageio_ffmpeg.get_ffmpeg_exe()
 BEST_HOSTED_S = 9.0
+STAGES = ("completed", "detected", "created", "listed", "frame")
 _POLL_S = 0.02
 _DEADLINE_S = 600.0
 _X264 = ("-c:v", "libx264", "-preset", "veryfast", "-g", "120", "-keyint_min", "120", "-sc_threshold", "0",
@@ -123,10 +123,10 @@ class Customer:
 
     async def run(self, path: Path, *, rung: bool) -> Run:
         """One upload, to the first frame; with `rung` also to the end of the first generation."""
+        size = path.stat().st_size  # noqa: ASYNC240 - one call
         started = await self.call(
-            "POST", "/vod/v1/files/start",
-            {"name": path.name, "friendlyName": path.stem, "fileSize": path.stat().st_size},
-        )  # fmt: skip
+            "POST", "/vod/v1/files/start", {"name": path.name, "friendlyName": path.stem, "fileSize": size}
+        )
         parts = await self._put(path, started)
         began = time.perf_counter()
         run = Run()
@@ -197,47 +197,33 @@ def _uri(playlist: str) -> str:
     return next(line for line in playlist.splitlines() if line and not line.startswith("#"))
 
 
-def _report(name: str, runs: list[Run]) -> None:
+def _tell(report: Report, name: str, runs: list[Run]) -> None:
     source = SOURCES[name]
     frames = [run.frame for run in runs]
-    median = statistics.median(frames)
-    stages = "  ".join(
-        f"{stage} {statistics.median(getattr(run, stage) for run in runs):.2f}"
-        for stage in ("completed", "detected", "created", "listed")
-    )
-    print(
-        f"{name:<11} first frame  median {median:5.2f} s  p95 {_p95(frames):5.2f} s   goal {source.goal_s:g} s: "
-        f"{median / source.goal_s:.2f} of it   best hosted service {BEST_HOSTED_S:g} s: {median / BEST_HOSTED_S:.2f} of it"
-        f"   ({len(runs)} runs; {stages}; {load()})",
-        flush=True,
-    )
+    report.limit(f"first frame, {name}", "s", frames, goal=source.goal_s)
+    report.limit(f"first frame, {name}, best hosted", "s", frames, goal=BEST_HOSTED_S)
+    stages = ((f"{stage} {statistics.median(getattr(run, stage) for run in runs):.2f}") for stage in STAGES)
+    print(f"  seconds since the last PUT: {', '.join(stages)}", flush=True)
     if source.rung_share is not None:
         whole = [run.whole / source.seconds for run in runs]
-        goal = source.rung_share
-        print(
-            f"{name:<11} first rung   median {statistics.median(whole):5.3f} of the length  p95 {_p95(whole):5.3f}"
-            f"   goal {goal:g}: {statistics.median(whole) / goal:.2f} of it",
-            flush=True,
-        )
-
-
-def _p95(values: list[float]) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1) + 0.49))]
+        report.limit(f"whole first rung, {name}", "of its length", whole, goal=source.rung_share)
 
 
 async def _measure(names: list[str], runs: int, folder: Path) -> None:
     paths = {name: make(name, folder) for name in names}
-    with tempfile.TemporaryDirectory(prefix="polycast-bench-") as data:
-        with Installation(Path(data), upload_expiry_s=86_400) as installation:
-            customer = Customer(installation)
-            if "smoke" not in names:
-                # the first upload after a start pays for loading what all later ones have
-                await customer.run(make("smoke", folder), rung=False)
-            for name in names:
-                rung = SOURCES[name].rung_share is not None
-                done = [await customer.run(paths[name], rung=rung) for _ in range(runs)]
-                _report(name, done)
+    report = Report("first_frame")
+    with (
+        tempfile.TemporaryDirectory(prefix="polycast-bench-") as data,
+        Installation(Path(data)) as installation,
+    ):
+        customer = Customer(installation)
+        if "smoke" not in names:
+            # the first upload after a start pays for loading what all later ones have
+            await customer.run(make("smoke", folder), rung=False)
+        for name in names:
+            rung = SOURCES[name].rung_share is not None
+            _tell(report, name, [await customer.run(paths[name], rung=rung) for _ in range(runs)])
+    report.finish()
 
 
 def main() -> None:

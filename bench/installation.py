@@ -81,8 +81,3 @@ class Installation:
             if match := re.search(r"Polycast is ready at (\S+)", line):
                 self._ready.put(match[1])
         self._ready.put("")  # it ended: nobody needs to wait any longer
-
-
-def load() -> str:
-    """The machine's load now, for the record: a figure taken beside other work is an upper bound."""
-    return "load " + " ".join(f"{value:.1f}" for value in os.getloadavg()) + f" on {os.cpu_count()} cores"
