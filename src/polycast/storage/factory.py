@@ -12,8 +12,6 @@ from polycast.domain.errors import Invalid
 from polycast.storage.composed import ComposedStore
 from polycast.storage.interface import ObjectStore
 from polycast.storage.local import LocalStore
-from polycast.storage.s3 import S3Store
-from polycast.storage.s3_requests import S3Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,10 @@ def open_store(url: str, options: StoreOptions | None = None) -> ObjectStore:
         case "s3" if parts.netloc:
             if not (options.access_key and options.secret_key):
                 raise Invalid("S3 needs an access key and a secret key", field="access_key")
+            # botocore's signer is a tenth of a start that most installations do not need
+            from polycast.storage.s3 import S3Store
+            from polycast.storage.s3_requests import S3Account
+
             account = S3Account(
                 bucket=parts.netloc,
                 region=options.region,
