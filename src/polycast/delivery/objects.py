@@ -15,7 +15,6 @@ import os
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -63,7 +62,8 @@ class Body:
 
     Attributes:
         media_type: None = by the key's extension.
-        immutable: the key is never written twice: any copy of it is right, and its name is its version.
+        immutable: the key is never written twice: any copy of it is right, and its name is its version. It is
+            plain: letters, digits, `-`, `_`, one dot, no empty or relative steps.
     """
 
     key: str
@@ -83,7 +83,8 @@ class Objects:
         self._store = store
         self._files = store if isinstance(store, FileStore) else None
         # a store of files knows the path of any key, present or not
-        self._local = store.local_path("probe") is not None
+        probe = store.local_path("probe")
+        self._root = None if probe is None else str(probe.parent)
         self._accel = accel if not accel or accel.endswith("/") else f"{accel}/"
         self._presigned = presigned
 
@@ -105,7 +106,13 @@ class Objects:
                 kept = [h for h in headers if h[0] != b"cache-control"]
                 await _headers_only(send, Answer(307, [*kept, *extra, (b"content-length", b"0")]))
                 return
-        path = self._store.local_path(body.key) if self._local else await self._bring(body)
+        if self._root is None:
+            path = await self._bring(body)
+        elif body.immutable:
+            # the address was matched letter by letter: no need to check the key again for each segment
+            path = f"{self._root}/{body.key}"
+        else:
+            path = str(self._store.local_path(body.key))
         if path is None:
             await self._stream(scope, receive, send, body, headers)
         elif self._accel:
@@ -113,15 +120,17 @@ class Objects:
         else:
             await self._file(scope, receive, send, path, body, headers)
 
-    async def _bring(self, body: Body) -> Path | None:
+    async def _bring(self, body: Body) -> str | None:
         """A remote object on this disk; None where there is no cache, or no room in it."""
         if self._files is None:
             return None
-        return await self._files.ensure_local(body.key, max_age_s=None if body.immutable else _REVALIDATE_S)
+        max_age_s = None if body.immutable else _REVALIDATE_S
+        found = await self._files.ensure_local(body.key, max_age_s=max_age_s)
+        return None if found is None else str(found)
 
-    async def _by_nginx(self, send: Send, path: Path, body: Body, headers: Headers) -> None:
+    async def _by_nginx(self, send: Send, path: str, body: Body, headers: Headers) -> None:
         # nginx answers 404 itself, but without CORS headers a player could not read that
-        if not path.is_file():  # noqa: ASYNC240 - one stat is cheaper than a thread
+        if not os.path.isfile(path):  # noqa: ASYNC240, PTH113 - one stat is cheaper than a thread
             raise NotFound("object")
         extra = [
             (b"x-accel-redirect", (self._accel + quote(body.key)).encode()),
@@ -131,7 +140,7 @@ class Objects:
         await _headers_only(send, Answer(200, [*headers, *extra]))
 
     async def _file(
-        self, scope: Scope, receive: Receive, send: Send, path: Path, body: Body, headers: Headers
+        self, scope: Scope, receive: Receive, send: Send, path: str, body: Body, headers: Headers
     ) -> None:
         try:
             fd = os.open(path, _OPEN)
@@ -161,14 +170,14 @@ class Objects:
                     {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
                 )
                 # a file deleted right now becomes Granian's own 404
-                await send({"type": "http.response.pathsend", "path": str(path)})
+                await send({"type": "http.response.pathsend", "path": path})
             else:
                 await _send_blocks(receive, send, answer, _blocks(fd, span.start, span.length))
         finally:
             os.close(fd)
 
     def _etag(self, body: Body, status: os.stat_result) -> ETag:
-        if self._local or not body.immutable:
+        if self._root is not None or not body.immutable:
             return ETag(f"{status.st_mtime_ns:x}-{status.st_size:x}")
         # times of cached copies differ from machine to machine; the key does not
         return ETag(f"{body.key.rpartition('/g/')[2].replace('/', '-')}-{status.st_size:x}")
