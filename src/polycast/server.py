@@ -95,6 +95,10 @@ _ENGINE = (
 """what a vendor's host serves besides the dialect: the addresses that its answers lead to"""
 
 
+_BESIDE_BASE = ("/tusupload/", "/tusupload")
+"""what a vendor serves at the root of a host, beside its base path"""
+
+
 class _Front:
     """Media by prefix, dialects by Host, everything else by the framework."""
 
@@ -113,6 +117,9 @@ class _Front:
                 found = self._by_host.get(host_name(scope))
                 if found is not None:
                     app, base = found
+                    if path.startswith(_BESIDE_BASE):
+                        await app({**scope, "root_path": ""}, receive, send)
+                        return
                     if path == base or path.startswith(f"{base}/"):
                         # the vendor's base path is where a mount would be: answers may name it
                         await app({**scope, "root_path": base}, receive, send)
