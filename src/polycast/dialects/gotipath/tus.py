@@ -22,6 +22,8 @@ from polycast.services.tus import TusUpload, parse_metadata
 from polycast.services.uploads import MAX_FILE_SIZE
 
 router = APIRouter(tags=["Multipart Upload"], prefix="/tusupload")
+VENDOR_BASE = "/v1"
+"""what stands before the paths where a host of the vendor's leads here; a mount has a longer path"""
 _RESUMABLE = {"tus-resumable": TUS_VERSION}
 _CHUNK_TYPE = "application/offset+octet-stream"
 _BINARY = {
@@ -181,8 +183,9 @@ def _number(text: str, name: str) -> int:
 
 
 def _address(request: Request) -> str:
-    """Where this section is reached: by the mount below the public origin, or by the vendor's host itself."""
+    """Where this section is reached: by the mount below the public origin, or by a host of the vendor's."""
     root = request.scope.get("root_path", "")
-    public = services(request).public_url if root else ""
+    by_name = root in ("", VENDOR_BASE)
+    public = "" if by_name else services(request).public_url
     origin = public or f"{request.url.scheme}://{request.headers.get('host', '')}"
     return f"{origin}{root}/tusupload"
