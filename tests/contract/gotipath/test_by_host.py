@@ -13,6 +13,7 @@ from tests.support.media import Media
 from tests.support.postgres import RunPostgres
 from tests.support.server import PolycastServer
 
+pytestmark = pytest.mark.timeout(180)  # it starts a server of its own
 API, TUS = "apistream.gotipath.example", "tus-stream.gotipath.example"
 
 

@@ -13,6 +13,8 @@ from tests.integration.net.scripted_server import Request, ScriptedServer, reply
 from tests.support.media import Media
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.timeout(180)  # the first of them starts a server of its own
+
 
 @pytest_asyncio.fixture
 async def origin(media: Media) -> AsyncIterator[ScriptedServer]:
