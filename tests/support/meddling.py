@@ -1,7 +1,6 @@
 """Let something happen exactly between two steps of the pipeline."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,36 +11,27 @@ from polycast.services import crashpoints
 def at_point(name: str, action: Callable[[], Awaitable[object]]) -> Iterator[list[str]]:
     """Run `action` the first time this process reaches the point `name`; the step waits for it.
 
-    The action runs in a thread with an event loop of its own: it must bring its own connections.
-
     Yields:
-        All points reached so far.
+        All points reached and passed so far.
     """
     assert name in crashpoints.POINTS
-    seen: list[str] = []
-    errors: list[BaseException] = []
+    passed: list[str] = []
+    begun: list[str] = []
+    tasks: list[asyncio.Future[object]] = []
 
-    async def act() -> None:
-        await action()
-
-    def run() -> None:
-        try:
-            asyncio.run(act())
-        except BaseException as error:
-            errors.append(error)
-
-    def hook(point: str) -> None:
-        first = point == name and point not in seen
-        seen.append(point)
-        if first:
-            thread = threading.Thread(target=run)
-            thread.start()
-            thread.join()
+    async def hook(point: str) -> None:
+        if point == name and not begun:
+            begun.append(point)
+            # a task of its own: the action may be what cancels the step
+            task = asyncio.ensure_future(action())
+            tasks.append(task)
+            await asyncio.shield(task)
+        passed.append(point)
 
     disarm = crashpoints.arm(hook)
     try:
-        yield seen
+        yield passed
     finally:
         disarm()
-    if errors:
-        raise errors[0]
+    for task in tasks:
+        task.result()

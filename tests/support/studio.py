@@ -100,6 +100,14 @@ class Studio:
         sources = [AssetSource(file.uid, auto_audio=True) for file in files]
         return await self.services.assets.create(self.caller, title="Test", sources=sources, **more)
 
+    async def attach(self, uid: UUID, file: File) -> None:
+        """Replace the source of an asset."""
+        num = (await self.asset(uid)).num
+        async with self.services.db.transaction() as tx:
+            await self.services.assets.attach(
+                tx, self.caller, num, uid, [AssetSource(file.uid, auto_audio=True)]
+            )
+
     async def asset(self, uid: UUID) -> Asset:
         return await self.services.assets.get(self.caller, uid)
 
@@ -213,13 +221,14 @@ class Studio:
                 by_asset[uid] = by_asset.get(uid, 0) + info.size
         assert kept["work"] == 0, "scratch objects are left"
         booked = {str(r.uid): r.stored_size for r in await self.rows("SELECT uid, stored_size FROM assets")}
-        assert {uid: size for uid, size in booked.items() if size} == by_asset
+        booked = {uid: size for uid, size in booked.items() if size}
+        assert booked == by_asset, f"booked {booked}, on disk {by_asset}"
         sources = (await self.rows("SELECT coalesce(sum(size), 0) AS n FROM files"))[0].n
         assert sources == kept["files"] + kept["images"] + kept["captions"]
         used = (
             await self.rows("SELECT coalesce(sum(quantity), 0) AS n FROM usage WHERE kind = 'stored_bytes'")
         )[0].n
-        assert used == sources + kept["media"]
+        assert used == sources + kept["media"], f"ledger {used}, on disk {sources} + {kept['media']}"
         parts = await self.rows(
             "SELECT assets.uid, stored_size, "
             "(SELECT coalesce(sum(size), 0) FROM generations g WHERE g.asset_num = assets.num) "

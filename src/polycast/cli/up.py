@@ -1,6 +1,7 @@
 """`polycast up`: the whole installation on one machine, under one supervisor."""
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -19,7 +20,10 @@ from polycast.proc.spec import ChildSpec, Limits
 from polycast.proc.supervisor import ServiceSpec, Supervisor
 from polycast.settings import PREFIX, Settings
 
+log = logging.getLogger(__name__)
+
 _STALE_SCRATCH_S = 86_400
+_DATABASE_LOOK_S = 1.0
 # the roles hold many sockets, and their children have limits of their own
 _UNLIMITED = Limits(memory_bytes=None, processes=None, open_files=65_536)
 
@@ -99,6 +103,7 @@ class _Store:
         self._server = None if settings.database_url else EmbeddedPostgres(settings.postgres_folder)
         self.url = settings.database_url or EmbeddedPostgres(settings.postgres_folder).url()
         self._opening: asyncio.Task[str | None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def open(self) -> str | None:
         """Start, migrate, make the first tenant; the admin key when that was now."""
@@ -108,11 +113,27 @@ class _Store:
     async def _open(self) -> str | None:
         if self._server is not None:
             await self._server.start()
+            self._watching = asyncio.create_task(self._keep_up(self._server))
         await migrate.upgrade(self.url)
         return await _first_start(self._settings, self.url)
 
+    @staticmethod
+    async def _keep_up(server: EmbeddedPostgres) -> None:
+        """Start the embedded server again when it was killed: nobody else would."""
+        while True:
+            await asyncio.sleep(_DATABASE_LOOK_S)
+            if not await asyncio.to_thread(server.running):
+                log.error("the embedded database has died: starting it again")
+                try:
+                    await asyncio.shield(server.start())
+                except Exception:
+                    log.exception("the embedded database does not start")
+
     async def close(self) -> None:
         """Stop the embedded server; what `open` began is finished first, since a thread cannot be cut off."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         if self._opening is not None:
             await asyncio.gather(self._opening, return_exceptions=True)
         if self._server is not None:

@@ -248,7 +248,7 @@ class Assets:
 
     async def get(self, caller: Caller, uid: UUID) -> Asset:
         """One asset of the tenant with all its details; NotFound otherwise."""
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             return await _one(tx, _own(caller, uid))
 
     async def find(
@@ -314,7 +314,7 @@ class Assets:
                 )
             )
         order = ordering(assets, page.sort, _SORTS, descending=page.descending)
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             if more.collection is not None:
                 number = await collection_num(tx, caller, more.collection)
                 where.append(
@@ -350,7 +350,7 @@ class Assets:
         caller.require(Permission.WRITE)
         # deleting takes rows in an order of the database's choosing, others may hold one of them
         await retrying(lambda: self._delete(caller, uid, with_files), states=frozenset({DEADLOCK}))
-        reached("delete.committed")
+        await reached("delete.committed")
 
     async def _delete(self, caller: Caller, uid: UUID, with_files: bool) -> None:
         async with self._db.transaction() as tx:

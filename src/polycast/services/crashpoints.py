@@ -3,7 +3,7 @@
 Nothing happens here in production: no setting arms them, only code that calls `arm` (tests/support/crash).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 POINTS = (
     "upload.part",  # a part is stored, not yet acknowledged
@@ -25,16 +25,18 @@ POINTS = (
     "garbage.deleted",  # objects are gone, the row that asked for it is not
 )
 
-_hooks: list[Callable[[str], None]] = []
+Hook = Callable[[str], Awaitable[None]]
+
+_hooks: list[Hook] = []
 
 
-def arm(hook: Callable[[str], None]) -> Callable[[], None]:
-    """Have `hook` called with the name of each point that is reached in this process; returns what undoes it."""
+def arm(hook: Hook) -> Callable[[], None]:
+    """Have `hook` awaited with the name of each point that is reached in this process; returns what undoes it."""
     _hooks.append(hook)
     return lambda: _hooks.remove(hook)
 
 
-def reached(name: str) -> None:
+async def reached(name: str) -> None:
     """A point of `POINTS` is reached."""
     for hook in list(_hooks):
-        hook(name)
+        await hook(name)

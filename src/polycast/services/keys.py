@@ -109,7 +109,7 @@ class ApiKeys:
         return _caller(row, tenant, request_id, blocked_too=blocked_too)
 
     async def _row(self, key: str) -> Row[tuple[object, ...]] | None:
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             return (await tx.execute(_QUERY.where(api_keys.c.key_hash == hash_key(key)))).first()
 
     async def create(

@@ -114,7 +114,7 @@ class Playback:
         """Judge a content token presented for an asset of a tenant; None without one."""
         if not token:
             return None
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             sealed = (
                 await tx.execute(
                     select(tenants.c.secrets["content"].astext).where(tenants.c.num == owner.num)
@@ -129,7 +129,7 @@ class Playback:
 
     async def view_count(self, tenant_num: int) -> int:
         """Views of all assets of a tenant so far."""
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             total = select(func.coalesce(func.sum(assets.c.views), 0)).where(
                 assets.c.tenant_num == tenant_num
             )
@@ -150,7 +150,7 @@ class Playback:
         if (known := self._codes.get(num)) is not None:
             self._codes.move_to_end(num)
             return known
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             found: UUID | None = (await tx.execute(select(assets.c.uid).where(assets.c.num == num))).scalar()
         if found is None:
             raise NotFound("asset", ident[:64])
@@ -169,7 +169,7 @@ class Playback:
         num = self._cipher.decode(ident) if uid is None else None
         if uid is None and num is None:
             raise NotFound("asset", ident[:64])
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             row = (
                 await tx.execute(ASSET_QUERY.where(assets.c.uid == uid if uid else assets.c.num == num))
             ).first()
@@ -222,7 +222,7 @@ class Playback:
             .join(newest, newest.c.output_num == outputs.c.num)
             .where(assets.c.uid == asset, outputs.c.uid == output if output is not None else outputs.c.main)
         )
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             row = (await tx.execute(query)).first()
             if row is None:
                 raise NotFound("media")
@@ -255,7 +255,7 @@ class Playback:
                 generations.c.state.in_([*_PLAYS, GenerationState.RETIRED]),
             )
         )
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             row = (await tx.execute(query)).first()
             if row is None:
                 raise NotFound("media")
@@ -285,7 +285,7 @@ class Playback:
         uid = parse_uid(ident)
         if uid is None:
             raise NotFound("image")
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             row = (
                 await tx.execute(
                     select(files.c.key, files.c.content_type)
@@ -331,7 +331,7 @@ class Playback:
             .join(assets, assets.c.tenant_num == tenants.c.num)
             .where(assets.c.uid == asset)
         )
-        async with self._db.connect() as tx:
+        async with self._db.read() as tx:
             row = (await tx.execute(query)).first()
         return None if row is None else _access(row, row.settings)
 

@@ -110,7 +110,8 @@ class Upkeep:
                 row = (
                     await tx.execute(
                         select(garbage)
-                        .where(garbage.c.not_before <= now)
+                        # what this very round discarded, too: by the clock that wrote it
+                        .where(garbage.c.not_before <= func.greatest(now, func.now()))
                         .order_by(garbage.c.not_before)
                         .limit(1)
                         .with_for_update(skip_locked=True)
@@ -134,7 +135,7 @@ class Upkeep:
                         .values(attempts=row.attempts + 1, not_before=now + wait)
                     )
                     continue
-                reached("garbage.deleted")
+                await reached("garbage.deleted")
                 await tx.execute(delete(garbage).where(garbage.c.num == row.num))
             done += 1
         return done

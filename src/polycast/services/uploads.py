@@ -185,7 +185,7 @@ class Uploads:
         received = await self._store.put_part(
             file.key, file.upload_id, part.part, body, part.max_bytes, size=length
         )
-        reached("upload.part")
+        await reached("upload.part")
         return received
 
     async def list_parts(self, file: File) -> list[PartInfo]:
@@ -225,11 +225,11 @@ class Uploads:
         info = await self._store.complete_multipart(
             file.key, file.upload_id, ordered, expected_size=file.declared_size
         )
-        reached("upload.joined")
+        await reached("upload.joined")
         if file.status is FileStatus.COMPLETED:
             return file
         done = await self._finish(caller, file, info.size)
-        reached("upload.completed")
+        await reached("upload.completed")
         return done
 
     async def finish_stored(self, caller: Caller, uid: UUID, size: int) -> File:

@@ -316,3 +316,46 @@ def test_a_name_is_registered_once(queue: JobQueue) -> None:
     queue.register("note", Seen(), queue="work")
     with pytest.raises(ValueError, match="twice"):
         queue.register("note", Seen(), queue="work")
+
+
+async def test_jobs_are_served_in_turn(database: Database, queue: JobQueue) -> None:
+    """A newcomer's first job stands behind one of each other, however many those have waiting."""
+    order: list[str] = []
+
+    async def handler(args: Args) -> None:
+        order.append(args["name"])
+
+    queue.register("turned", handler, queue="turns")
+    async with database.transaction() as tx:
+        for n in range(20):
+            await queue.enqueue(tx, "turned", {"name": f"many {n}"}, turn=1)
+        for n in range(3):
+            await queue.enqueue(tx, "turned", {"name": f"few {n}"}, turn=2)
+        await queue.enqueue(tx, "turned", {"name": "one 0"}, turn=3)
+    async with working(queue, "turns"):
+        await until(lambda: len(order) == 24)
+    assert order.index("one 0") <= 2
+    assert [order.index(f"few {n}") for n in range(3)] == sorted(order.index(f"few {n}") for n in range(3))
+    assert order.index("few 2") <= 8
+    own = [name for name in order if name.startswith("many")]
+    assert own == [f"many {n}" for n in range(20)]
+
+
+async def test_a_job_that_waited_for_a_lock_starts_at_once(database: Database, queue: JobQueue) -> None:
+    """Not at the worker's next look around."""
+    begun: list[float] = []
+    ended: list[float] = []
+
+    async def handler(args: Args) -> None:
+        begun.append(time.monotonic())
+        await asyncio.sleep(0.2)
+        ended.append(time.monotonic())
+
+    queue.register("locked", handler, queue="locks", lock_template="same")
+    slow = replace(QUICK, poll_s=30.0)
+    async with working(queue, "locks", concurrency=2, options=slow):
+        async with database.transaction() as tx:
+            await queue.enqueue(tx, "locked", {})
+            await queue.enqueue(tx, "locked", {})
+        await until(lambda: len(ended) == 2, timeout_s=10)
+    assert begun[1] - ended[0] < 2.0

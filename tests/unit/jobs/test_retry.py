@@ -2,7 +2,7 @@
 
 import random
 
-from polycast.domain.errors import ChildFailed, Encrypted, Invalid, Unavailable
+from polycast.domain.errors import ChildFailed, Encrypted, Invalid, StorageFull, Unavailable
 from polycast.jobs.retry import Backoff, Retry
 
 
@@ -38,3 +38,15 @@ def test_chosen_errors() -> None:
 def test_a_dead_worker_counts_and_is_not_waited_for() -> None:
     assert Retry(max_attempts=2).wait_s(1, None) == 0
     assert Retry(max_attempts=2).wait_s(2, None) is None
+
+
+def test_a_full_disk_is_waited_for_longer_than_other_errors() -> None:
+    retry = Retry(max_attempts=2, max_patient=10)
+    assert retry.wait_s(9, StorageFull("full")) is not None
+    assert retry.wait_s(10, StorageFull("full")) is None
+    assert retry.wait_s(2, Unavailable("gone")) is None
+
+
+def test_a_worker_that_dies_has_more_tries_where_that_is_asked_for() -> None:
+    assert Retry(max_attempts=2, max_lost=5).wait_s(4, None) == 0
+    assert Retry(max_attempts=2, max_lost=5).wait_s(5, None) is None

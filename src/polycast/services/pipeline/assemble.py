@@ -172,7 +172,7 @@ class Assemble:
                 packaged = await self._packaged(state)
                 shared = [await self._listed(state.work, t) for t in state.plan.shared]
                 ready.append((state, sorted([*tracks, *packaged, *shared], key=_order)))
-            reached("assemble.logs")
+            await reached("assemble.logs")
             async with self._db.transaction() as tx:
                 news = False
                 for state, listed in ready:
@@ -182,7 +182,7 @@ class Assemble:
                 if news:
                     await settle(tx, self._jobs, work)
                     await self._follow(tx, states[-1])
-        reached("assemble.published")
+        await reached("assemble.published")
 
     async def _list(self, tx: AsyncConnection, state: _State, listed: Sequence[NewTrack]) -> None:
         duration_ms = round(max((t.log.duration_s for t in listed), default=0.0) * 1000)

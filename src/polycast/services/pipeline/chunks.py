@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
 from polycast.db.tables import chunk_jobs, generations, outputs
-from polycast.domain.errors import MediaError
+from polycast.domain.errors import MediaError, NotFound
 from polycast.domain.states import GenerationState
 from polycast.jobs.dispatcher import Dispatcher
 from polycast.jobs.queue import JobQueue
@@ -91,7 +91,7 @@ class Chunks:
         job = await self._claim(num)
         if job is None:
             return
-        reached("chunk.claimed")
+        await reached("chunk.claimed")
         started = time.monotonic()
         tell = _Teller(lambda share: self._progress(job, share))
         async with Trail(self._db, job.work) as trail:
@@ -108,11 +108,15 @@ class Chunks:
                 await self.failed(num, error.message)
                 return
             except Superseded:
-                log.info("chunk job %s of %s was done by another worker", job.kind, job.work.asset_uid)
+                log.info("chunk job %s of %s is not wanted any more", job.kind, job.work.asset_uid)
                 return
+            except NotFound:
+                if await self._is_mine(job):
+                    raise
+                return  # the asset was deleted, and its source with it
             finally:
                 await tell.close()
-        reached("chunk.done")
+        await reached("chunk.done")
         log.info(
             "chunk job %s of %s done in %.1f s", job.kind, job.work.asset_uid, time.monotonic() - started
         )
@@ -180,9 +184,12 @@ class Chunks:
 
     async def _mine(self, job: Claimed) -> None:
         """Raises Superseded unless the job is still this worker's: nothing is written over another's result."""
+        if not await self._is_mine(job):
+            raise Superseded
+
+    async def _is_mine(self, job: Claimed) -> bool:
         async with self._db.connect() as tx:
-            if (await tx.execute(select(chunk_jobs.c.num).where(*_held_by(job)))).first() is None:
-                raise Superseded
+            return (await tx.execute(select(chunk_jobs.c.num).where(*_held_by(job)))).first() is not None
 
     async def _video(self, job: Claimed, out: Path, tell: "_Teller") -> None:
         plan, chunk = job.plan, Chunk.from_json(job.args["chunk"])
@@ -199,12 +206,12 @@ class Chunks:
                 threads=self._threads,
                 on_progress=tell,
             )
-        reached("chunk.encoded")
+        await reached("chunk.encoded")
         await self._mine(job)
         kept = [
             await self._keep(job, out, track, frozenset(), with_init=chunk.number == 0) for track in encoded
         ]
-        reached("chunk.kept")
+        await reached("chunk.kept")
         await self._done(
             job,
             {"tracks": [track.to_json() for track, _ in kept]},
@@ -232,10 +239,10 @@ class Chunks:
             # also when the encoder failed: its pieces must not be moved while their folder is removed
             if stream is not None:
                 already = await stream.close()
-        reached("chunk.encoded")
+        await reached("chunk.encoded")
         await self._mine(job)
         kept, size = await self._keep(job, out, encoded, already, with_init=True)
-        reached("chunk.kept")
+        await reached("chunk.kept")
         await self._done(job, {"tracks": [kept.to_json()]}, size, encoded_ms=plan.info.duration_s * 1000)
 
     async def _download(self, job: Claimed, out: Path, tell: "_Teller") -> None:
@@ -257,7 +264,7 @@ class Chunks:
         key = f"{work.folder}o/{work.output_uid}/{work.preset.name}.mp4"
         await self._mine(job)
         await self._space.keep([(target, key, size)])
-        reached("chunk.kept")
+        await reached("chunk.kept")
         async with self._db.transaction() as tx:
             if await take_work(tx, work.output_num, work.epoch) is None or not await self._mark(tx, job, {}):
                 return

@@ -176,7 +176,7 @@ class Pictures:
             # an earlier making may have given up the very same names: that wish is void now
             await tx.execute(delete(garbage).where(garbage.c.key.in_(keys)))
         total = await self._space.keep((m.path, f"{work.folder}{m.name}", sizes[m.name]) for m in made)
-        reached("pictures.kept")
+        await reached("pictures.kept")
         async with self._db.transaction() as tx:
             if not await lock_asset(tx, work.asset_num):
                 return

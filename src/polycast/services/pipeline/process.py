@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
 from polycast.db.tables import assets, chunk_jobs, generations
-from polycast.domain.errors import MediaError, NoPlayableTracks
+from polycast.domain.errors import MediaError, NoPlayableTracks, NotFound
 from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.domain.states import AssetStatus, GenerationState
@@ -101,7 +101,7 @@ class Process:
             if work is None:
                 return
             await self._begin(tx, work)
-        reached("process.begun")
+        await reached("process.begun")
         async with Trail(self._db, work, scratch=True) as trail:
             try:
                 if not work.sources:
@@ -115,9 +115,13 @@ class Process:
                     await self._plan_stream(work, choice, trail)
             except MediaError as error:
                 await self.give_up(output_num, error.message, work.epoch)
+            except NotFound:
+                async with self._db.transaction() as tx:
+                    if await take_work(tx, output_num, work.epoch) is not None:
+                        raise
             except Overtaken:
                 log.info("output %s of asset %s is not wanted any more", work.name, work.asset_uid)
-        reached("process.done")
+        await reached("process.done")
 
     async def give_up(self, output_num: int, message: str, epoch: int | None = None) -> None:
         """End an output with an error, unless it is made anew meanwhile."""
@@ -207,7 +211,7 @@ class Process:
 
     async def _plan_stream(self, work: Work, choice: Choice, trail: Trail) -> None:
         as_is = await self._package(work, choice, trail)
-        reached("process.planned")
+        await reached("process.planned")
         if choice.video is None:
             if as_is is None:
                 await self._plan_audio(work, choice)
@@ -228,7 +232,7 @@ class Process:
         async with self._space.scratch("prepare") as folder, self._space.source(file.key) as path:
             prepared = await self._media.prepare_source(path, info, folder)
             key, scratch = await self._stored(work, file, prepared, path)
-        reached("process.prepared")
+        await reached("process.prepared")
         await self._plan_ladder(work, choice, as_is, ladder, prepared, key, scratch)
 
     async def _stored(
@@ -294,7 +298,7 @@ class Process:
                         listed, str(generation.uid), rendition, not is_video and not _sounds(packaged)
                     )
                 )
-        reached("process.packaged")
+        await reached("process.packaged")
         plan = GenerationPlan(
             "as_is",
             work.round,

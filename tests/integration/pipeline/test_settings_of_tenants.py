@@ -1,0 +1,156 @@
+"""What a tenant switches changes the making: early play, originals, MP4 files, quota, retention."""
+
+import pytest
+
+from polycast.domain.errors import Conflict, NotFound, QuotaExceeded
+from polycast.domain.states import AssetStatus, OutputStatus
+from tests.support.meddling import at_point
+from tests.support.media import Media
+from tests.support.studio import Studio
+
+
+async def change(studio: Studio, **settings: object) -> None:
+    await studio.services.tenants.update(studio.caller, settings=settings)
+
+
+@pytest.mark.parametrize("clip", ["tall", "tall_vp9"])
+async def test_without_early_play_nothing_is_shown_before_all_is(
+    studio: Studio, media: Media, clip: str
+) -> None:
+    await change(studio, early_play=False)
+    asset = await studio.make(await studio.upload(media.clip(clip)))
+    async with studio.working():
+        asset = await studio.settled(asset.uid)
+        await studio.quiet()
+    assert asset.status is AssetStatus.AVAILABLE
+    states = await studio.rows(
+        "SELECT number, state, published_at FROM generations WHERE state <> 'failed' ORDER BY number"
+    )
+    assert [row.state for row in states] == ["retired", "published"]
+    assert states[0].published_at == states[1].published_at  # in one step
+    events = await studio.events(asset.uid)
+    assert events.index("asset.available") < events.index("generation.published")
+    assert events.count("generation.published") == 2
+    await studio.check_whole(asset)
+    await studio.clear()
+    await studio.check_books()
+
+
+async def test_early_play_shows_a_growing_generation_first(studio: Studio, media: Media) -> None:
+    async with Studio.open(
+        studio.platform.settings.database_url,
+        studio.platform.settings.data.parent / "early",
+        chunk_s=1.0,
+        segment_s=1.0,
+    ) as studio:
+        asset = await studio.make(await studio.upload(media.clip("tall_vp9")))
+        grown: list[str] = []
+
+        async def look() -> None:
+            grown.extend(row.state for row in await studio.rows("SELECT state FROM generations"))
+
+        with at_point("assemble.logs", look):
+            async with studio.working():
+                asset = await studio.settled(asset.uid)
+                await studio.quiet()
+        assert "growing" in grown
+        assert asset.status is AssetStatus.AVAILABLE
+        await studio.check_whole(asset)
+        await studio.clear()
+        await studio.check_books()
+
+
+async def test_originals_go_when_nothing_needs_them(studio: Studio, media: Media) -> None:
+    await change(studio, keep_original=False)
+    file = await studio.upload(media.clip("tall"))
+    first = await studio.make(file)
+    second = await studio.make(file)  # two assets share the file
+    async with studio.working("package", "encode"):
+        await studio.settled(first.uid)
+        await studio.settled(second.uid)
+        await studio.clear()
+        # the pictures are not made yet: the file is still needed
+        assert (await studio.services.files.get(studio.caller, file.uid)).uid == file.uid
+    async with studio.working("pictures"):
+        await studio.quiet()
+    await studio.clear()
+    with pytest.raises(NotFound):
+        await studio.services.files.get(studio.caller, file.uid)
+    asset = await studio.asset(first.uid)
+    assert asset.status is AssetStatus.AVAILABLE
+    assert {"poster", "frame"} <= {a.kind for a in asset.attachments}
+    await studio.check_whole(asset)
+    with pytest.raises(Conflict):
+        await studio.services.outputs.add(studio.caller, asset.uid, "mp4")
+    await studio.clear()
+    await studio.check_books()
+
+
+async def test_mp4_files_follow_the_source(studio: Studio, media: Media) -> None:
+    await change(studio, mp4_fallback=True)
+    asset = await studio.make(await studio.upload(media.clip("tall")))
+    other = await studio.upload(media.clip("h264_no_b"))
+    async with studio.working():
+        await studio.settled(asset.uid)
+        await studio.quiet()
+        made = {a.label: a.size for a in (await studio.asset(asset.uid)).attachments if a.kind == "mp4"}
+        assert set(made) == {"240p", "360p"}
+        await studio.attach(asset.uid, other)
+        await studio.settled(asset.uid)
+        await studio.quiet()
+    made = {a.label: a.size for a in (await studio.asset(asset.uid)).attachments if a.kind == "mp4"}
+    assert set(made) == {"180p"}
+    await studio.clear()
+    await studio.check_books()
+
+
+async def test_quota_is_of_what_is_stored_and_announced(studio: Studio, media: Media) -> None:
+    size = media.clip("tall").stat().st_size
+    await studio.execute("UPDATE tenants SET quota_bytes = :n", n=size * 2)
+    open_upload = await studio.services.uploads.start(studio.caller, name="a.mp4", size=size)
+    with pytest.raises(QuotaExceeded):
+        await studio.upload(b"x" * (size + 1))
+    await studio.services.uploads.cancel(studio.caller, open_upload.file.uid, remove=True)
+    await studio.upload(b"x" * (size + 1))
+    with pytest.raises(QuotaExceeded):
+        await studio.services.uploads.start(studio.caller, name="b.mp4", size=size)
+
+
+async def test_the_installations_quota_and_retention_hold_for_all(
+    database_url: str, tmp_path: object, media: Media
+) -> None:
+    from pathlib import Path
+
+    data = Path(str(tmp_path)) / "data"
+    async with Studio.open(database_url, data, quota_bytes=1000, retention_days=3) as studio:
+        with pytest.raises(QuotaExceeded):
+            await studio.services.uploads.start(studio.caller, name="a.mp4", size=1001)
+        asset = await studio.services.assets.create(studio.caller, title="old")
+        young = await studio.services.assets.create(studio.caller, title="young")
+        await studio.execute(
+            "UPDATE assets SET created_at = now() - interval '4 days' WHERE num = :n", n=asset.num
+        )
+        await studio.services.upkeep.run()
+        with pytest.raises(NotFound):
+            await studio.asset(asset.uid)
+        assert (await studio.asset(young.uid)).title == "young"
+
+
+async def test_further_outputs_come_and_go(studio: Studio, media: Media) -> None:
+    asset = await studio.make(await studio.upload(media.clip("tall")))
+    async with studio.working():
+        await studio.settled(asset.uid)
+        await studio.services.outputs.add(studio.caller, asset.uid, "mp4", name="file")
+        await studio.services.outputs.add(studio.caller, asset.uid, "audio_only", name="sound")
+        asset = await studio.settled(asset.uid)
+        await studio.quiet()
+        assert {o.name: o.status for o in asset.outputs} == dict.fromkeys(
+            ("main", "file", "sound"), OutputStatus.AVAILABLE
+        )
+        await studio.clear()
+        await studio.check_books()
+        await studio.services.outputs.remove(studio.caller, asset.uid, "file")
+        await studio.services.outputs.remove(studio.caller, asset.uid, "sound")
+    await studio.clear()
+    await studio.check_books()
+    await studio.check_whole(await studio.asset(asset.uid))
