@@ -25,6 +25,7 @@ def test_every_control_can_be_switched_both_ways() -> None:
     names = list(ThemeControls.model_fields)
     assert set(PlayerControls.model_fields) == {*names, "watchtime_heatmap"}
     assert len(names) == len(fields(Controls)) - 1  # the heat map is shown, not switched
+    seen = set()
     for name in names:
         for value in (True, False):
             stored = changed({}, UpdatePlayer.model_validate({"controls": {name: value}}))
@@ -32,6 +33,8 @@ def test_every_control_can_be_switched_both_ways() -> None:
             assert answered(stored)["controls"][name] is value
             (known,) = stored["controls"].items()
             assert getattr(theme(stored).controls, known[0]) is known[1]
+            seen.add(known[0])
+    assert len(seen) == len(names)
 
 
 def test_what_is_not_stored_is_as_the_player_has_it() -> None:
