@@ -19,7 +19,8 @@ from polycast.domain.tenants import TenantSettings
 from polycast.domain.tracks import TrackLog
 from polycast.protocols import tracklog
 from polycast.protocols.signing import Keyring, Session, sign_session
-from polycast.services.asset_rows import ASSET_QUERY, attachment_from_row, load_details, with_tracks
+from polycast.services.asset_details import load_asset
+from polycast.services.asset_rows import attachment_from_row, with_tracks
 from polycast.services.content_tokens import Ticket, read_content_token
 from polycast.services.freshness import Fresh
 from polycast.services.vault import Vault
@@ -170,21 +171,18 @@ class Playback:
         if uid is None and num is None:
             raise NotFound("asset", ident[:64])
         async with self._db.read() as tx:
-            row = (
-                await tx.execute(ASSET_QUERY.where(assets.c.uid == uid if uid else assets.c.num == num))
-            ).first()
-            if row is None:
+            asset = await load_asset(tx, assets.c.uid == uid if uid else assets.c.num == num)
+            if asset is None:
                 raise NotFound("asset", ident[:64])
             owner = (
-                await tx.execute(_OWNER.add_columns(tenants.c.name).where(tenants.c.num == row.tenant_num))
+                await tx.execute(_OWNER.add_columns(tenants.c.name).where(tenants.c.num == asset.tenant_num))
             ).first()
             if owner is None:
                 raise NotFound("asset", ident[:64])
-            asset = await load_details(tx, row)
             theme = (
                 await tx.execute(
                     select(players.c.theme).where(
-                        players.c.tenant_num == row.tenant_num,
+                        players.c.tenant_num == asset.tenant_num,
                         players.c.uid == player if player is not None else players.c.is_default,
                     )
                 )
