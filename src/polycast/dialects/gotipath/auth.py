@@ -141,5 +141,16 @@ LibraryCaller = Annotated[Caller, Depends(library_caller)]
 UploadCaller = Annotated[Caller, Depends(upload_caller)]
 HeaderCaller = Annotated[Caller, Depends(header_caller)]
 OrganizationDep = Annotated[tuple[OrganizationCaller, Caller | None], Depends(organization_caller)]
-ServicesDep = Annotated[Services, Depends(services)]
-BaseDep = Annotated[str, Depends(base_url)]
+
+
+async def _services(request: Request) -> Services:
+    # not async, it would go through a thread for each call
+    return services(request)
+
+
+async def _base_url(request: Request) -> str:
+    return base_url(request)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+BaseDep = Annotated[str, Depends(_base_url)]

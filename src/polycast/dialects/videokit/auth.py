@@ -86,6 +86,17 @@ def root_url(request: Request) -> str:
 
 CallerDep = Annotated[Caller, Depends(caller)]
 BlockedCallerDep = Annotated[Caller, Depends(blocked_caller)]
-ServicesDep = Annotated[Services, Depends(services)]
-BaseDep = Annotated[str, Depends(base_url)]
+
+
+async def _services(request: Request) -> Services:
+    # not async, it would go through a thread for each call
+    return services(request)
+
+
+async def _base_url(request: Request) -> str:
+    return base_url(request)
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+BaseDep = Annotated[str, Depends(_base_url)]
 RootDep = Annotated[str, Depends(root_url)]

@@ -72,7 +72,7 @@ class UpdateFile(Wire):
     attributes: list[str] | None = None
 
 
-def list_filter(
+async def list_filter(
     query: str | None = Query(None, description="Free text over id and metadata."),
     ids: Annotated[list[str] | None, Query()] = None,
     create_date_start: Annotated[str | None, Query(alias="createDateStart")] = None,

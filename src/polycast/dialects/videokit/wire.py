@@ -129,7 +129,7 @@ def moment(text: str | None, field: str, *, upper: bool = False) -> datetime | N
         raise Invalid(f"{field} must be a date-time", field=field) from error
 
 
-def paging(
+async def paging(
     limit: int = Query(100, ge=1, le=MAX_PAGE, description="Page size."),
     page: int = Query(1, ge=1, description="Page, from 1."),
     sort: str | None = Query(None, description="Field to order by."),
