@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    Text,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import DEADLOCK, Database, retrying
@@ -28,9 +42,9 @@ from polycast.domain.states import AssetStatus, FileStatus
 from polycast.domain.tenants import SWITCHES
 from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
+from polycast.services.asset_details import load_asset
 from polycast.services.asset_rows import (
     ASSET_QUERY,
-    load_details,
     load_sources_and_outputs,
     with_presentation,
 )
@@ -39,12 +53,15 @@ from polycast.services.files import checked_metadata, discard_file
 from polycast.services.filters import ListFilter, checked_words, conditions, flat, metadata_text, ordering
 from polycast.services.making import cancel_work, discard_later, enqueue_process, lock_asset, scratch_folder
 
-_SORTS = {
+# as the index has it; titles that agree so far are in the order of their creation. Written out, since
+# PostgreSQL matches an index's expression with constants only
+_TITLE: ColumnElement[str] = literal_column('"left"(assets.title, 200)', String)
+_SORTS: dict[str, Any] = {
     "createdate": assets.c.created_at,
     "lastmodificationdate": assets.c.updated_at,
     "id": assets.c.uid,
-    "title": assets.c.title,
-    "metadata.title": assets.c.title,
+    "title": _TITLE,
+    "metadata.title": _TITLE,
     "status": assets.c.status,
     "preset": assets.c.preset,
     "durationmilliseconds": assets.c.duration_ms,
@@ -321,13 +338,22 @@ class Assets:
                     assets.c.collection_num.is_(None) if number is None else assets.c.collection_num == number
                 )
             total = (await tx.execute(select(func.count()).select_from(assets).where(*where))).scalar_one()
-            # the page is cut before its details are joined: offset must not drag rows of other tables
-            rows = (
-                await tx.execute(
-                    ASSET_QUERY.where(*where).order_by(*order).limit(page.limit).offset(page.offset)
+            # first the numbers, where all a page far back walks over is the index; then its rows alone
+            nums = (
+                (
+                    await tx.execute(
+                        select(assets.c.num)
+                        .where(*where)
+                        .order_by(*order)
+                        .limit(page.limit)
+                        .offset(page.offset)
+                    )
                 )
-            ).all()
-            found = await load_sources_and_outputs(tx, rows)
+                .scalars()
+                .all()
+            )
+            rows = {row.num: row for row in await tx.execute(ASSET_QUERY.where(assets.c.num.in_(nums)))}
+            found = await load_sources_and_outputs(tx, [rows[num] for num in nums if num in rows])
             return Page(await with_presentation(tx, found) if presentation else found, total, page)
 
     async def update(self, caller: Caller, uid: UUID, changes: AssetChanges) -> Asset:
@@ -358,9 +384,7 @@ class Assets:
             if row is None:
                 raise NotFound("asset", uid)
             made = (
-                await tx.execute(
-                    select(outputs.c.num, outputs.c.uid).where(outputs.c.asset_num == row.num)
-                )
+                await tx.execute(select(outputs.c.num, outputs.c.uid).where(outputs.c.asset_num == row.num))
             ).all()
             await cancel_work(tx, self._jobs, [output.num for output in made])
             owned = [files.c.asset_num == row.num]
@@ -437,10 +461,10 @@ def _own(caller: Caller, uid: UUID) -> Any:
 
 
 async def _one(tx: AsyncConnection, where: Any) -> Asset:
-    row = (await tx.execute(ASSET_QUERY.where(where))).first()
-    if row is None:
+    found = await load_asset(tx, where)
+    if found is None:
         raise NotFound("asset")
-    return await load_details(tx, row)
+    return found
 
 
 def _changed(old: Any, changes: AssetChanges) -> dict[str, Any]:

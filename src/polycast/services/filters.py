@@ -86,12 +86,9 @@ def ordering(
     if not descending:
         # NULLS LAST is what ascending means anyway
         return [expression.asc(), c.num.asc()]
-    # said for a column without NULLs, it would keep PostgreSQL from walking the index backwards
-    last = (
-        expression.desc()
-        if getattr(expression, "nullable", True) is False
-        else expression.desc().nulls_last()
-    )
+    # said where there are no NULLs, it would keep PostgreSQL from walking the index backwards
+    may_be_null = getattr(expression, "nullable", sort is not None and sort.lower() not in sorts)
+    last = expression.desc().nulls_last() if may_be_null else expression.desc()
     return [last, c.num.desc()]
 
 

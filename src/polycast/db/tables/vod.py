@@ -78,7 +78,9 @@ files = Table(
     # an upload not completed by then is dropped
     Column("expires_at", DateTime(timezone=True)),
     *timestamps(),
-    Index("ix_files_tenant_created", "tenant_num", "created_at", "num"),
+    Index("ix_files_tenant_created", "tenant_num", "created_at", "num", postgresql_include=["purpose"]),
+    # exact totals are counted from the index alone
+    Index("ix_files_tenant_purpose", "tenant_num", "purpose", "status", "num"),
     Index("ix_files_expires", "expires_at", postgresql_where=text("status = 'uploading'")),
     Index("ix_files_asset", "asset_num"),
     Index("ix_files_tags", "tags", postgresql_using="gin"),
@@ -122,10 +124,16 @@ assets = Table(
     Column("uploaded_at", DateTime(timezone=True)),
     Column("playable_at", DateTime(timezone=True)),
     *timestamps(),
-    Index("ix_assets_tenant_created", "tenant_num", "created_at", "num"),
-    Index("ix_assets_tenant_updated", "tenant_num", "updated_at", "num"),
-    Index("ix_assets_tenant_title", "tenant_num", "title", "num"),
-    Index("ix_assets_tenant_status", "tenant_num", "status", "num"),
+    # kind and status inside: pages far back and exact totals are read from the index alone
+    Index(
+        "ix_assets_tenant_created", "tenant_num", "created_at", "num", postgresql_include=["kind", "status"]
+    ),
+    Index(
+        "ix_assets_tenant_updated", "tenant_num", "updated_at", "num", postgresql_include=["kind", "status"]
+    ),
+    # the first letters decide: a whole title may be longer than an index entry can be
+    Index("ix_assets_tenant_title", "tenant_num", text('"left"(title, 200)'), "num"),
+    Index("ix_assets_tenant_status", "tenant_num", "kind", "status", "num"),
     Index(
         "ix_assets_reference", "tenant_num", "reference_id", postgresql_where=text("reference_id IS NOT NULL")
     ),

@@ -250,7 +250,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_files_grams", "files", ["grams"], unique=False, postgresql_using="gin")
     op.create_index("ix_files_tags", "files", ["tags"], unique=False, postgresql_using="gin")
-    op.create_index("ix_files_tenant_created", "files", ["tenant_num", "created_at", "num"], unique=False)
+    op.create_index(
+        "ix_files_tenant_created",
+        "files",
+        ["tenant_num", "created_at", "num"],
+        unique=False,
+        postgresql_include=["purpose"],
+    )
+    op.create_index(
+        "ix_files_tenant_purpose", "files", ["tenant_num", "purpose", "status", "num"], unique=False
+    )
     op.create_table(
         "players",
         sa.Column("num", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -365,10 +374,29 @@ def upgrade() -> None:
         postgresql_where=sa.text("reference_id IS NOT NULL"),
     )
     op.create_index("ix_assets_tags", "assets", ["tags"], unique=False, postgresql_using="gin")
-    op.create_index("ix_assets_tenant_created", "assets", ["tenant_num", "created_at", "num"], unique=False)
-    op.create_index("ix_assets_tenant_status", "assets", ["tenant_num", "status", "num"], unique=False)
-    op.create_index("ix_assets_tenant_title", "assets", ["tenant_num", "title", "num"], unique=False)
-    op.create_index("ix_assets_tenant_updated", "assets", ["tenant_num", "updated_at", "num"], unique=False)
+    op.create_index(
+        "ix_assets_tenant_created",
+        "assets",
+        ["tenant_num", "created_at", "num"],
+        unique=False,
+        postgresql_include=["kind", "status"],
+    )
+    op.create_index(
+        "ix_assets_tenant_status", "assets", ["tenant_num", "kind", "status", "num"], unique=False
+    )
+    op.create_index(
+        "ix_assets_tenant_title",
+        "assets",
+        ["tenant_num", sa.literal_column('"left"(title, 200)'), "num"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_assets_tenant_updated",
+        "assets",
+        ["tenant_num", "updated_at", "num"],
+        unique=False,
+        postgresql_include=["kind", "status"],
+    )
     op.create_table(
         "asset_images",
         sa.Column("asset_num", sa.BigInteger(), nullable=False),
