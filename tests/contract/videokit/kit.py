@@ -177,7 +177,7 @@ def ids(page: Json) -> list[str]:
 
 def objects(server: PolycastServer, needle: str) -> list[Path]:
     """Stored objects with `needle` in their key."""
-    root = server.data / "objects" / "objects"
+    root = server.data / "store" / "objects"
     return [p for p in root.rglob("*") if p.is_file() and needle in p.relative_to(root).as_posix()]
 
 

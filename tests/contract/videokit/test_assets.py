@@ -66,6 +66,7 @@ async def test_what_creation_refuses(kit: Kit, neighbour: Kit, media: Media) -> 
     await kit.refused(404, "POST", path, body({"fileId": str(uuid4())}))
     await kit.refused(404, "POST", path, body(preset="none-such"))
     await kit.refused(409, "POST", path, body({"fileId": open_["fileId"]}))
+    wrong: Any
     for wrong in (
         {},
         {"preset": "hls"},
@@ -134,6 +135,7 @@ async def test_a_new_title_is_on_the_player_page(kit: Kit, media: Media) -> None
     assert (again["title"], again["tags"]) == ("Third", ["running", "replay"])
     kept = await kit.call("PATCH", f"/vod/v1/assets/{asset}", {"metadata": {"Title": None}})
     assert kept["title"] == "Third"
+    wrong: Any
     for wrong in (
         {"title": 7},
         {"title": "x" * 2000},

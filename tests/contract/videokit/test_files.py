@@ -24,6 +24,19 @@ async def test_a_file_tells_the_assets_made_of_it(viewer: Kit, shared: Shared, m
     assert [t["type"] for t in found["tracks"]] == ["Video", "Audio"]
 
 
+@pytest.mark.operation("videokit.list_files")
+async def test_listed_files_are_those_whose_bytes_are_there(kit: Kit, neighbour: Kit, media: Media) -> None:
+    clips = [media.clip("h264"), media.clip("mp3")]
+    files = [await kit.upload(clip) for clip in clips]
+    await neighbour.upload(clips[0])
+    page = await kit.call("GET", "/vod/v1/files?sort=createDate&status=Completed")
+    assert ids(page) == files
+    for item, clip in zip(page["items"], clips, strict=True):
+        link = (await kit.call("GET", f"/vod/v1/files/{item['id']}/preview"))["link"]
+        assert (await kit.web.get(link)).content == clip.read_bytes()
+        assert item["fileSize"] == clip.stat().st_size
+
+
 @pytest.mark.operation("videokit.update_file")
 async def test_a_renamed_file_is_found_and_downloaded_by_its_new_name(kit: Kit, media: Media) -> None:
     file = await kit.upload(media.clip("h264"), "clip.mp4", metadata={"Genre": "Sport", "keep": "1"})

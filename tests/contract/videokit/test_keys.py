@@ -2,6 +2,7 @@
 
 import base64
 import time
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -74,6 +75,7 @@ async def test_listed_keys_are_exactly_those_that_work(kit: Kit, neighbour: Kit)
 
 
 async def test_what_key_calls_refuse(kit: Kit) -> None:
+    wrong: Any
     for wrong in (
         {},
         {"name": "x"},

@@ -50,7 +50,7 @@ async def _decodes(kit: Kit, output: dict[str, Any], codec: str | None, lines: i
     form = output["endpoints"][0]["format"]
     source = endpoint(output, form)
     if form == "MP4":
-        copy.write_bytes((await kit.web.get(source)).content)
+        await asyncio.to_thread(copy.write_bytes, (await kit.web.get(source)).content)
         source = str(copy)
 
     def look() -> tuple[set[str], list[int], int]:
@@ -58,7 +58,7 @@ async def _decodes(kit: Kit, output: dict[str, Any], codec: str | None, lines: i
             names = {s.codec_context.name for s in container.streams.video}
             if not container.streams.video:
                 return set(), [], sum(1 for _ in container.decode(audio=0))
-            frames = [frame for frame in container.decode(video=0)]
+            frames = list(container.decode(video=0))
             return names, [frame_number(f) for f in frames], frames[0].height
 
     names, numbers, height = await asyncio.to_thread(look)

@@ -95,6 +95,7 @@ async def test_an_update_is_whole_or_not_at_all(kit: Kit, asset: str) -> None:
     before = await kit.call("GET", path)
     image = {"poster": {"id": str(uuid4())}}
     await kit.refused(404, "PATCH", path, {"title": "New", "chapters": [], "images": image})
+    wrong: Any
     for wrong in (
         {"title": "New", "chapters": [{"title": "x", "startSecond": -1}]},
         {"title": "New", "chapters": [{"title": "x"}]},
@@ -136,6 +137,7 @@ async def test_the_token_switch_closes_and_opens_playback(kit: Kit, asset: str) 
     assert not (await kit.player(asset)).get("beacon_url")
     await kit.call("PATCH", f"{path}/settings", {"Analytics": "enabled"})
     assert (await kit.player(asset))["beacon_url"]
+    wrong: Any
     for wrong in ({"cap": "On"}, {"tokenRequired": True}, {"analytics": 1}, []):
         await kit.refused(400, "PATCH", f"{path}/settings", wrong)
 
@@ -171,6 +173,7 @@ async def test_tags_show_in_the_player_and_find_the_asset(kit: Kit, asset: str) 
     assert (await kit.player(asset))["tags"] == []
     assert ids(await kit.call("GET", "/vod/v1/assets?tags=running")) == []
     await kit.refused(404, "DELETE", f"{path}/running")
+    wrong: Any
     for wrong in (
         {"tags": ["x"]},
         {"tags": [{}]},

@@ -66,7 +66,7 @@ async def test_a_cancelled_upload_frees_its_parts_and_stays_as_error(
     gone = await kit.call("POST", "/vod/v1/files/start", body)
     parts = await kit.send_parts(kept, data)
     await kit.send_parts(gone, data)
-    uploads = kit.server.data / "objects" / "uploads"
+    uploads = kit.server.data / "store" / "uploads"
 
     def held() -> int:
         return sum(1 for p in uploads.rglob("*") if p.is_file() and p.stat().st_size == len(data))

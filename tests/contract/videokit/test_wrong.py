@@ -1,0 +1,148 @@
+"""Everything a client can get wrong is answered in the one form of errors."""
+
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from polycast.dialects.videokit.app import create_videokit
+from tests.contract.videokit.kit import Kit, error_of
+
+WILD = [
+    b"null",
+    b"[]",
+    b'"x"',
+    b"17",
+    b"true",
+    b"{",
+    b"",
+    b"\xff\xfe",
+    b'{"name": NaN}',
+    b'{"name": 1e999}',
+    b'{"a": ' + b"9" * 5000 + b"}",
+    b'{"name": "\\u0000", "fileId": "\\u0000", "url": "\\u0000", "title": "\\u0000"}',
+    b'{"name": "\\ud800", "title": "\\udfff"}',
+    b'{"metadata": ' + b'{"a":' * 100 + b"1" + b"}" * 101,
+    b"[" * 100_000 + b"]" * 100_000,
+    json.dumps([None] * 10_000).encode(),
+    json.dumps({"name": {"a": 1}, "parts": {"a": 1}, "tags": 5, "images": [], "chapters": {}}).encode(),
+    json.dumps(dict.fromkeys(("name", "fileId", "parts", "preset", "transcodedSources", "url"))).encode(),
+    json.dumps(dict.fromkeys(("name", "friendlyName", "title", "preset", "fileId"), "x" * 100000)).encode(),
+    json.dumps(dict.fromkeys(("fileSize", "limit", "name", "title"), -(2**70))).encode(),
+]
+
+
+@pytest.fixture(scope="module")
+def routes() -> list[tuple[str, str]]:
+    """(method, path with made-up ids) of every operation, from the document; nothing is called here."""
+    lenient = create_videokit(None)  # type: ignore[arg-type]
+    app = lenient._app  # type: ignore[attr-defined]
+    assert isinstance(app, FastAPI)
+    found = []
+    for path, methods in app.openapi()["paths"].items():
+        filled = path.replace("{partNumber}", "1")
+        while "{" in filled:
+            begin, end = filled.index("{"), filled.index("}")
+            filled = filled[:begin] + str(UUID(int=begin + 1)) + filled[end + 1 :]
+        found += [(method.upper(), filled) for method in methods]
+    assert len(found) >= 54
+    return found
+
+
+async def test_every_route_answers_wild_bodies_and_unknown_ids_in_the_error_form(
+    kit: Kit, routes: list[tuple[str, str]]
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    for method, path in routes:
+        bodies = [b""] if method == "GET" else WILD
+        for body in bodies:
+            answer = await kit.api.request(method, path, content=body, headers=headers)
+            where = f"{method} {path} {body[:60]!r}: {answer.status_code} {answer.text[:300]}"
+            assert answer.status_code < 500, where
+            assert answer.status_code != 422, where
+            if answer.status_code >= 400:
+                error_of(answer)
+
+
+async def test_every_route_wants_a_key(kit: Kit, routes: list[tuple[str, str]]) -> None:
+    open_to_all = ("/oauth/token", "/v1/sourceconfig", "/player/v1/acquirecontent", "/v1/embed/bitmovin")
+    for method, path in routes:
+        answer = await kit.web.request(method, f"{kit.server.url}/videokit{path}")
+        if not path.startswith(open_to_all):
+            assert answer.status_code == 401, f"{method} {path}"
+        error_of(answer)
+
+
+async def test_methods_that_are_not_there(kit: Kit, routes: list[tuple[str, str]]) -> None:
+    known = set(routes)
+    for path in {path for _, path in routes}:
+        for method in ("PUT", "DELETE", "PATCH", "POST", "TRACE"):
+            if (method, path) in known:
+                continue
+            answer = await kit.api.request(method, path)
+            # a word such as deletemany may also be read as an id
+            assert answer.status_code in (400, 404, 405), f"{method} {path}"
+            error_of(answer)
+            if answer.status_code == 405:
+                assert answer.headers["allow"]
+
+
+async def test_paths_that_are_not_there(kit: Kit) -> None:
+    for path in (
+        "/",
+        "/vod",
+        "/vod/v1",
+        "/vod/v2/files",
+        "/vod/v1/film",
+        "/vod/v1/files/a/b/c",
+        "/streaming/v1/assets/%00/tags",
+        "/vod/v1/files/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/vod/v1/assets/%F0%28%8C%28",
+        "/" + "x" * 4000,
+    ):
+        await kit.refused(404, "GET", path)
+
+
+async def test_paths_with_slashes_and_without_versions(kit: Kit) -> None:
+    for path in ("/vod/v1/files/", "/vod/files", "/vod/files/", "/vod/assets", "/transcoder/v1/presets/"):
+        assert "items" in await kit.call("GET", path)
+    start = {"NAME": "a.mp4", "FriendlyName": "a", "FILESIZE": 5}
+    assert (await kit.call("POST", "/vod/files/start/", start))["partsCount"] == 1
+
+
+async def test_bodies_have_a_bound(kit: Kit) -> None:
+    big = b'{"name": "' + b"x" * 5_000_000 + b'"}'
+    answer = await kit.api.post("/vod/v1/files/start", content=big)
+    assert answer.status_code == 413
+    error_of(answer)
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 100_000
+
+    try:
+        answer = await kit.api.post("/vod/v1/files/start", content=endless())
+        assert 400 <= answer.status_code < 500
+    except httpx.TransportError:
+        pass  # hung up on
+    assert (await kit.api.get("/vod/v1/files")).status_code == 200
+
+
+async def test_a_body_without_a_type_is_json(kit: Kit) -> None:
+    content = json.dumps({"name": "a.mp4", "friendlyName": "a", "fileSize": 5}).encode()
+    assert (await kit.api.post("/vod/v1/files/start", content=content)).status_code == 200
+
+
+async def test_pages_of_other_origins_may_call(kit: Kit) -> None:
+    asked = {
+        "Origin": "https://app.example.org",
+        "Access-Control-Request-Method": "PATCH",
+        "Access-Control-Request-Headers": "x-api-key,x-tenant-id,content-type,authorization",
+    }
+    answer = await kit.web.options(f"{kit.server.url}/videokit/vod/v1/files/{uuid4()}", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] in ("*", "https://app.example.org")
+    assert "x-api-key" in answer.headers["access-control-allow-headers"].lower()
