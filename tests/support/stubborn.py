@@ -62,7 +62,9 @@ class StubbornClient:
         """Upload a small file in one part; its id once the server has said that it is complete."""
         data = await asyncio.to_thread(path.read_bytes)
         started = await self.call(
-            "POST", "/vod/v1/files/start", json={"name": path.name, "fileSize": len(data)}
+            "POST",
+            "/vod/v1/files/start",
+            json={"name": path.name, "friendlyName": path.stem, "fileSize": len(data)},
         )
         url = httpx.URL(started["multipartUrls"][0])
         headers = await self.call("PUT", url.raw_path.decode(), content=data)

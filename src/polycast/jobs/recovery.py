@@ -22,6 +22,10 @@ _STALLED = text("""
     -- another worker may be at it; and what it did must be seen, not what was before
     FOR UPDATE OF j SKIP LOCKED
 """)
+UNLOCK = text(
+    # another one with the same queueing lock may wait by now, and only one may
+    "UPDATE procrastinate_jobs SET queueing_lock = NULL WHERE id = :id AND queueing_lock IS NOT NULL"
+)
 _AGAIN = text("SELECT procrastinate_retry_job_v2(:id, now(), NULL, NULL, NULL)")
 _NOTIFY = text(
     "SELECT pg_notify('procrastinate_queue_v1#' || queue_name, "
@@ -84,6 +88,7 @@ async def _take_over_one(queue: JobQueue, silent_s: float, passed: list[int]) ->
             await tx.execute(_END, {"id": row.id, "status": "failed"})
             return True
         log.warning("job %s (%s) lost its worker: back to the queue", row.id, row.task_name)
+        await tx.execute(UNLOCK, {"id": row.id})
         await tx.execute(_AGAIN, {"id": row.id})
         await tx.execute(_NOTIFY, {"id": row.id})
         return True

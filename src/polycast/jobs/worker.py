@@ -107,6 +107,10 @@ async def _attempt(queue: JobQueue, kind: JobType, context: JobContext, args: di
     job_id = context.job.id
     assert job_id is not None
     earlier = 0
+    if context.job.queueing_lock is not None:
+        # it waits no longer; going back to the queue it would collide with the next one that does
+        async with queue.transaction() as tx:
+            await tx.execute(recovery.UNLOCK, {"id": job_id})
     if context.job.attempts:  # also counts hand-backs: only a hint that there may be failures
         async with queue.transaction() as tx:
             earlier = await failures.count(tx, job_id)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest_asyncio
+from sqlalchemy import text
 
 from polycast.db.engine import Database
 from polycast.jobs.queue import JobQueue
@@ -107,6 +108,30 @@ async def test_a_job_cancelled_while_its_worker_was_dead_ends(
         assert await queue.cancel(tx, job)
     async with working(queue):
         assert (await ended(database, queue, job)).status == "aborted"
+
+
+async def test_a_lost_job_whose_successor_waits_holds_nobody_up(
+    database: Database, start: Callable[[], "subprocess.Popen[bytes]"], tmp_path: Path
+) -> None:
+    """Both have the same queueing lock, of which only one may wait; others' jobs are taken over, too."""
+    queue = JobQueue(database.url, database.transaction)
+    queue.register("note", _nothing, queue="work", retry=Retry(max_attempts=3))
+    async with database.transaction() as tx:
+        lost = await queue.enqueue(tx, "note", {"n": 1}, queueing_lock="n")
+    process = start()
+    await until(lambda: _noted(tmp_path), timeout_s=20)
+    process.kill()
+    process.wait()
+    async with database.transaction() as tx:
+        successor = await queue.enqueue(tx, "note", {"n": 2}, queueing_lock="n")
+        await tx.execute(
+            # as if it had died before it could let go of its lock
+            text("UPDATE procrastinate_jobs SET queueing_lock = 'n' WHERE id = :id"),
+            {"id": lost},
+        )
+    async with working(queue):
+        for job in (lost, successor):
+            assert (await ended(database, queue, job)).status == "succeeded"
 
 
 async def test_a_living_workers_jobs_are_left_alone(

