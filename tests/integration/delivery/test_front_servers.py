@@ -1,5 +1,6 @@
 """Behind nginx: X-Accel-Redirect with ranges and CORS; by Host; TLS with HTTP/2."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -92,7 +93,8 @@ async def test_the_nginx_example(
 
 async def test_tls_speaks_http_2(installation: Installation, tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
+    await asyncio.to_thread(
+        subprocess.run,
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
          "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
         check=True, capture_output=True,

@@ -1,7 +1,5 @@
 """What players call: source configuration and the embed page."""
 
-import base64
-import binascii
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,23 +12,9 @@ from polycast.dialects.videokit.auth import BaseDep, ServicesDep
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, compact, uid
 from polycast.domain.errors import Forbidden, Invalid, NotFound
-from polycast.domain.policy import ViewerRequest, judge, origin_of
-from polycast.services.playback import Playable
-from polycast.services.registry import Services
+from polycast.domain.policy import ViewerRequest, judge, origin_asked
 
 router = APIRouter(route_class=StrictRoute, tags=["playback"])
-
-
-async def content_token(have: Services, found: Playable, token: str | None) -> bool | None:
-    """Whether a ContentToken (HS256 under the tenant's key) admits to the asset; None without one."""
-    if not token:
-        return None
-    secret = await have.tenants.secret(found.asset.tenant_num, "content")
-    try:
-        claims = jwt.decode(token, base64.b64decode(secret), algorithms=["HS256"])
-    except (jwt.PyJWTError, binascii.Error):
-        return False
-    return claims.get("tenantid") == str(found.tenant_uid) and claims.get("assetid") == str(found.asset.uid)
 
 
 @router.get("/v1/sourceconfig", operation_id="player_source_config")
@@ -67,18 +51,23 @@ async def _source(
     if found.asset.generation is None:
         raise NotFound("media of asset", asset_id)
     own = (base, f"http://{request.headers.get('host')}", f"https://{request.headers.get('host')}")
+    ticket = await have.playback.ticket(found.owner, found.asset.uid, token)
     refusal = judge(
         found.policy,
         ViewerRequest(
-            origin=origin_of(request.headers.get("origin")) or origin_of(request.headers.get("referer")),
+            origin=origin_asked(request.headers.get("origin"), request.headers.get("referer")),
             own_origins=own,
             address=request.client.host if request.client else None,
-            token_valid=await content_token(have, found, token),
+            token_valid=ticket.valid if ticket else None,
         ),
     )
     if refusal is not None:
         raise Forbidden(f"playback is refused: {refusal.value}")
-    prefix = "" if found.policy.public else f"/s/{have.playback.admit(found.asset.uid)}"
+    prefix = (
+        ""
+        if found.policy.public
+        else f"/s/{have.playback.admit(found.asset.uid, viewer=ticket.viewer if ticket else None)}"
+    )
     media = f"{base}{prefix}/media/{found.asset.uid}"
     return compact(
         {
