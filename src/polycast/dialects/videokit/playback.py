@@ -13,6 +13,7 @@ from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, compact, uid
 from polycast.domain.errors import Forbidden, Invalid, NotFound
 from polycast.domain.policy import ViewerRequest, judge, origin_asked
+from polycast.services.registry import Services
 
 router = APIRouter(route_class=StrictRoute, tags=["playback"])
 
