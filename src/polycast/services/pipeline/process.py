@@ -17,6 +17,7 @@ from polycast.domain.errors import MediaError, NoPlayableTracks, NotFound
 from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.domain.states import AssetStatus, GenerationState
+from polycast.domain.tracks import TrackHeader, TrackLog
 from polycast.jobs.dispatcher import Dispatcher
 from polycast.jobs.queue import JobQueue
 from polycast.media.chunks import Chunk, plan_chunks
@@ -31,15 +32,19 @@ from polycast.services import ledger
 from polycast.services.crashpoints import reached
 from polycast.services.making import pictures_lock, scratch_folder
 from polycast.services.pipeline.choice import Choice, ChosenAudio, choose
+from polycast.services.pipeline.early import Early
 from polycast.services.pipeline.plan import AudioPlan, GenerationPlan, SharedTrack
 from polycast.services.pipeline.records import (
     OPEN,
     GenerationRow,
+    NewTrack,
     Work,
     book_bytes,
     drop_chunks,
     fail_output,
     generations_of,
+    list_tracks,
+    move_generation,
     new_generation,
     take_work,
     wake_assembly,
@@ -279,8 +284,19 @@ class Process:
         )
         packaged: list[SharedTrack] = []
         async with self._space.source(file.key) as path, self._space.scratch("package") as out:
+            early = Early(
+                self._space, out, prefix, len(narrowed.video) + len(own),
+                named=lambda track, header: _listed(generation, track, header, first=track == own[0].track.id if own else False),
+                show=lambda growing: self._show(work, generation, growing),
+            )  # fmt: skip
+            # only where tables told all before the first frame was written can nothing go wrong any more;
+            # sound from other files is still to be encoded
+            hear = early.heard if work.settings.early_play and _has_tables(info) and not foreign else None
             try:
-                tracks = await self._media.package(path, out, selection, narrowed, target_s=self._segment_s)
+                async with early:
+                    tracks = await self._media.package(
+                        path, out, selection, narrowed, target_s=self._segment_s, on_event=hear
+                    )
             except NotPackageable as error:
                 log.info("asset %s is encoded, not packaged: %s", work.asset_uid, error)
                 await self._drop(generation)
@@ -472,11 +488,24 @@ class Process:
         await _save_plan(tx, row, plan)
         return row
 
+    async def _show(self, work: Work, generation: GenerationRow, growing: list[NewTrack]) -> bool:
+        """List what is packaged so far; False when another round took over, or a second run was first."""
+        async with self._db.transaction() as tx:
+            if await take_work(tx, work.output_num, work.epoch) is None:
+                return False
+            found = await self._find(tx, work, "as_is")
+            if found is None or found[0].num != generation.num or found[1].chunks != UNPLANNED:
+                return False
+            await list_tracks(tx, generation.num, growing)
+            if found[0].state is GenerationState.BUILDING:
+                await move_generation(tx, work, generation.num, GenerationState.GROWING)
+        return True
+
     async def _drop(self, generation: GenerationRow) -> None:
         async with self._db.transaction() as tx:
             await tx.execute(
                 update(generations)
-                .where(generations.c.num == generation.num, generations.c.state == GenerationState.BUILDING)
+                .where(generations.c.num == generation.num, generations.c.state.in_(OPEN))
                 .values(state=GenerationState.FAILED, updated_at=func.now())
             )
 
@@ -530,6 +559,22 @@ async def _plan_of(tx: AsyncConnection, generation: GenerationRow) -> Generation
 
 def _sounds(tracks: Sequence[SharedTrack]) -> bool:
     return any(t.is_default for t in tracks)
+
+
+def _has_tables(info: SourceInfo) -> bool:
+    return "mp4" in info.container.split(",")
+
+
+def _listed(generation: GenerationRow, track: str, header: TrackHeader, *, first: bool) -> NewTrack:
+    """A packaged track as it is listed, still without segments."""
+    video = header.kind == "video"
+    return NewTrack(
+        "source" if video else track,
+        _rendition_name(header.width, header.height) if video else "",
+        str(generation.uid),
+        TrackLog(header, (), complete=False),
+        first,
+    )
 
 
 def _rendition_name(width: int, height: int) -> str:

@@ -109,9 +109,9 @@ class Workspace:
         await self.put_log(prefix, log)
         return size
 
-    async def put_log(self, prefix: str, log: TrackLog) -> None:
+    async def put_log(self, prefix: str, log: TrackLog, *, durable: bool = True) -> None:
         """Write (or replace, while it grows) a track's log."""
-        await self.store.put(prefix + LOG_OBJECT, tracklog.dumps(log), durable=True)
+        await self.store.put(prefix + LOG_OBJECT, tracklog.dumps(log), durable=durable)
 
     async def get_log(self, prefix: str) -> TrackLog:
         """A track's log. Raises NotFound."""
