@@ -1,0 +1,79 @@
+"""What one tenant's thousand videos cost another's one: `python bench/fairness.py [--runs 5] [--many 1000] [--smoke]`.
+
+Seconds from the creation of an asset to its first playable generation on a `polycast up` of its own: alone,
+and with a thousand assets of another tenant created just before. The one may wait for the jobs at hand, not
+for the row: goal 5 x of alone, however many there are.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support.media import Media
+from tests.support.studio import Studio
+
+from installation import Installation
+from polycast.bootstrap import build_platform, running
+from polycast.db.embedded import EmbeddedPostgres
+from polycast.settings import load
+from report import Report
+
+GOAL = 5.0
+
+
+async def playable(studio: Studio, clip: Path) -> float:
+    """Seconds until a new asset of the clip plays."""
+    file = await studio.upload(clip)
+    began = time.perf_counter()
+    asset = await studio.make(file)
+    while (await studio.asset(asset.uid)).playable_at is None:  # noqa: ASYNC110 - other processes
+        await asyncio.sleep(0.02)
+    return time.perf_counter() - began
+
+
+async def measure(data: Path, runs: int, many: int) -> tuple[list[float], list[float]]:
+    """(alone, in the crowd), seconds."""
+    url = EmbeddedPostgres(data / "postgres").url()
+    alone: list[float] = []
+    crowded: list[float] = []
+    async with running(build_platform(load(data=data, database_url=url), url)) as platform:
+        owner = await platform.services.tenants.default_organization()
+        assert owner is not None
+        crowd = Studio(platform, await platform.services.tenants.create(owner, "Crowd"))
+        one = Studio(platform, await platform.services.tenants.create(owner, "One"))
+        clip = Media(data.parent / "media").clip("h264_no_b")
+        await playable(one, clip)  # the first one compiles and loads
+        for _ in range(runs):
+            alone.append(await playable(one, clip))
+        source = await crowd.upload(clip)
+        for _ in range(runs):
+            for _ in range(many):
+                await crowd.make(source)
+            crowded.append(await playable(one, clip))
+    return alone, crowded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--many", type=int, default=1000)
+    parser.add_argument("--smoke", action="store_true", help="a crowd of ten, once")
+    given = parser.parse_args()
+    runs, many = (1, 10) if given.smoke else (given.runs, given.many)
+    with tempfile.TemporaryDirectory(prefix="polycast-bench-") as folder:
+        data = Path(folder) / "data"
+        with Installation(data):
+            alone, crowded = asyncio.run(measure(data, runs, many))
+    report = Report("fairness")
+    report.compare(f"first picture behind {many} others", "s", crowded, "alone", alone, goal=GOAL)
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
