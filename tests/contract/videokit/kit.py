@@ -33,10 +33,12 @@ class Kit:
         await self.web.aclose()
 
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        """The answer of a call that must succeed: its JSON, or None where there is no body."""
+        """The answer of a call that must succeed: its JSON, its bytes, or None without a body."""
         answer = await self.api.request(method, path, **_content(body), **options)
         assert answer.status_code == 200, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
-        return answer.json() if answer.content else None
+        if not answer.headers.get("content-type", "").startswith("application/json"):
+            return answer.content or None
+        return answer.json()
 
     async def refused(self, status: int, method: str, path: str, body: Any = None, **options: Any) -> str:
         """The message of a call that must be refused, in the product's error form."""
