@@ -52,7 +52,7 @@ class HttpServer:
             env=self._env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         Thread(target=self._read, daemon=True).start()
-        deadline = time.monotonic() + 30 * STRETCH
+        deadline = time.monotonic() + 50 * STRETCH
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
