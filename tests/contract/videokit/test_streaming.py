@@ -92,7 +92,9 @@ async def test_presentation_data_reach_the_player_page(kit: Kit, asset: str) -> 
 
 async def test_an_update_is_whole_or_not_at_all(kit: Kit, asset: str) -> None:
     path = f"/streaming/v1/assets/{asset}"
-    before = await kit.call("GET", path)
+    said = ("title", "description", "tags", "attributes", "images", "chapters", "metadata", "settings")
+    found = await kit.call("GET", path)
+    before = {name: found[name] for name in said}
     image = {"poster": {"id": str(uuid4())}}
     await kit.refused(404, "PATCH", path, {"title": "New", "chapters": [], "images": image})
     wrong: Any
@@ -114,7 +116,8 @@ async def test_an_update_is_whole_or_not_at_all(kit: Kit, asset: str) -> None:
         {"tags": [{"name": "x"}]},
     ):
         await kit.refused(400, "PATCH", path, wrong)
-    assert await kit.call("GET", path) == before
+    found = await kit.call("GET", path)
+    assert {name: found[name] for name in said} == before
 
 
 @pytest.mark.operation(
