@@ -78,6 +78,10 @@ export class Engine extends EventTarget {
     const library = await this.warm();
     if (turn !== this.#generation) return;
     if (!this.player) await this.#create(library);
+    // The same files stand in the manifest, but an HLS caption that is turned on after the last segment was fetched
+    // is never shown: the library waits for the next one's times. While a stream grows there is a next one.
+    const growing = !config.complete && !config.sources.dash;
+    this.player?.configure("manifest.disableText", config.captions.length > 0 && !growing);
     const formats: Format[] = [];
     const first = chooseFormat(config.sources, wanted);
     if (first) formats.push(first);

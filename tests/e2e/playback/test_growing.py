@@ -75,9 +75,10 @@ async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
     assert await page.locator(".pc-total").text_content() == "0:30"
     _signal(short_chunks, "resume")
     await until(page, "polycast.video.currentTime > 9", deadline_s=40)
+    # a pause is the moment for better tracks
+    await page.keyboard.press("k")
     await publisher.complete(asset)
     await until(page, "polycast.config.complete", deadline_s=30)
-    await page.keyboard.press("k")
     await until(page, f"polycast.config.generation !== {first!r} && polycast.format === 'dash'")
     await until(page, "polycast.player?.getVideoTracks().length > 1")
     at = await page.evaluate("polycast.video.currentTime")

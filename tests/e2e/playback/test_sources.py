@@ -7,7 +7,7 @@ from playwright.async_api import Page
 
 from tests.e2e.playback.conftest import Ready
 from tests.e2e.playback.seeing import duration, jumps, record, recorded, seek, waits, wrong
-from tests.e2e.player.watching import start, until
+from tests.e2e.player.watching import bar, start, until
 
 pytestmark = [
     pytest.mark.browser,
@@ -105,6 +105,7 @@ async def test_languages_can_be_chosen(page: Page, ready: Ready, kind: str) -> N
     languages = await page.evaluate("polycast.player.getAudioTracks().map(t => t.language).sort()")
     assert languages == ["de", "en"]
     assert await page.evaluate("polycast.player.getAudioTracks().find(t => t.active).language") == "en"
+    await bar(page)
     await page.get_by_role("button", name="Settings").click()
     await page.get_by_role("menuitem", name="Audio").click()
     await page.get_by_role("menuitemradio", name="Kommentar").click()
