@@ -11,12 +11,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.support.media import Media
 from tests.support.studio import Studio
+from tests.support.waiting import until
 
 from installation import Installation
 from polycast.bootstrap import build_platform, running
@@ -32,9 +34,12 @@ async def playable(studio: Studio, clip: Path) -> float:
     file = await studio.upload(clip)
     began = time.perf_counter()
     asset = await studio.make(file)
-    while (await studio.asset(asset.uid)).playable_at is None:  # noqa: ASYNC110 - other processes
-        await asyncio.sleep(0.02)
+    await until(lambda: _plays(studio, asset.uid), timeout_s=600)
     return time.perf_counter() - began
+
+
+async def _plays(studio: Studio, uid: UUID) -> bool:
+    return (await studio.asset(uid)).playable_at is not None
 
 
 async def measure(data: Path, runs: int, many: int) -> tuple[list[float], list[float]]:

@@ -1,14 +1,14 @@
 """Let something happen exactly between two steps of the pipeline."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from polycast.services import crashpoints
 
 
-@contextmanager
-def at_point(name: str, action: Callable[[], Awaitable[object]]) -> Iterator[list[str]]:
+@asynccontextmanager
+async def at_point(name: str, action: Callable[[], Awaitable[object]]) -> AsyncIterator[list[str]]:
     """Run `action` the first time this process reaches the point `name`; the step waits for it.
 
     Yields:
@@ -33,5 +33,5 @@ def at_point(name: str, action: Callable[[], Awaitable[object]]) -> Iterator[lis
         yield passed
     finally:
         disarm()
-    for task in tasks:
-        task.result()
+    # whoever awaited it may have been cancelled by it
+    await asyncio.gather(*tasks)

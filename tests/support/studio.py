@@ -32,7 +32,7 @@ from polycast.protocols import tracklog
 from polycast.services.tenants import Tenant, as_system
 from polycast.settings import load
 from tests.support.media import frame_number
-from tests.support.waiting import until
+from tests.support.waiting import STRETCH, until
 
 _ENDED = (AssetStatus.AVAILABLE, AssetStatus.ERROR)
 _PART = 5 * 1024 * 1024
@@ -51,7 +51,11 @@ class Studio:
     @asynccontextmanager
     async def open(cls, database_url: str, data: Path, **settings: object) -> AsyncIterator["Studio"]:
         """A platform on an empty data folder, with one tenant; its connections are closed at the end."""
-        values: dict[str, object] = {"heartbeat_s": 0.3, "stalled_after_s": 2.0, "encode_workers": 2}
+        values: dict[str, object] = {
+            "heartbeat_s": 0.3,
+            "stalled_after_s": 3.0 * STRETCH,
+            "encode_workers": 2,
+        }
         loaded = load(data=data, database_url=database_url, **(values | settings))
         async with running(build_platform(loaded, database_url)) as platform:
             owner = await platform.services.tenants.create_organization("Test")

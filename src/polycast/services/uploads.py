@@ -1,14 +1,16 @@
 """Uploads: parts to signed addresses, tus, and what happens when the last byte is there."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import Double, and_, cast, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 MAX_FILE_SIZE = 5 * 1024**4
 MAX_PART_SIZE = 5 * 1024**3
 URL_LIFE = timedelta(hours=24)
+_HOLD_S = 30.0
+"""after so long without a sign of life a writer is taken for dead"""
 _QUOTA_LOCK = 0x71756F74  # "quot"
 
 
@@ -231,6 +235,54 @@ class Uploads:
         done = await self._finish(caller, file, info.size)
         await reached("upload.completed")
         return done
+
+    @asynccontextmanager
+    async def alone(self, file: File) -> AsyncIterator[None]:
+        """Be the only one, on all machines, who writes to an upload; for as long as this process lives.
+
+        Raises:
+            Conflict: somebody else is at it.
+        """
+        holder = uuid4().hex
+        if not await self._hold(file, holder):
+            raise Conflict("another request is writing to this upload")
+
+        async def stay() -> None:
+            while True:
+                await asyncio.sleep(_HOLD_S / 3)
+                await self._hold(file, holder)
+
+        staying = asyncio.create_task(stay())
+        try:
+            yield
+        finally:
+            staying.cancel()
+            await asyncio.gather(staying, return_exceptions=True)
+            async with self._db.transaction() as tx:
+                await tx.execute(
+                    update(files)
+                    .where(files.c.num == file.num, files.c.intent["writer"]["holder"].astext == holder)
+                    .values(intent=files.c.intent.op("-")("writer"))
+                )
+
+    async def _hold(self, file: File, holder: str) -> bool:
+        now = func.extract("epoch", func.now())
+        writer = func.jsonb_build_object("holder", holder, "until", now + _HOLD_S)
+        async with self._db.transaction() as tx:
+            held = await tx.execute(
+                update(files)
+                .where(
+                    files.c.num == file.num,
+                    or_(
+                        files.c.intent["writer"].is_(None),
+                        files.c.intent["writer"]["holder"].astext == holder,
+                        cast(files.c.intent["writer"]["until"].astext, Double) < now,
+                    ),
+                )
+                .values(intent=files.c.intent.op("||")(func.jsonb_build_object("writer", writer)))
+                .returning(files.c.num)
+            )
+            return held.first() is not None
 
     async def finish_stored(self, caller: Caller, uid: UUID, size: int) -> File:
         """Close an upload whose object the store already holds whole (tus, pull)."""

@@ -27,7 +27,7 @@ from tests.support.studio import Studio
 from tests.support.waiting import STRETCH
 
 SEED = int(os.environ.get("POLYCAST_TEST_SEED", "20"))
-ROUNDS = 10
+ROUNDS = 9
 CRASH = Path(__file__).parents[2] / "support" / "crash"
 ROLES = ("encode", "package", "api")
 POINTS = (
@@ -92,7 +92,7 @@ class Battered:
         """All that must be true once things have settled."""
         studio = self.studio
         for uid in self.kept:
-            asset = await studio.settled(uid, timeout_s=40)
+            asset = await studio.settled(uid, timeout_s=60)
             assert (asset.status, asset.error) == (AssetStatus.AVAILABLE, None)
             assert [o.status for o in asset.outputs] == [OutputStatus.AVAILABLE], asset.outputs
         await studio.quiet()
@@ -116,8 +116,15 @@ class Battered:
 async def battered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Battered]:
     crashes = tmp_path / "crashes"
     crashes.mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(CRASH))
-    settings = {"heartbeat_s": 0.2, "stalled_after_s": 1.2, "encode_workers": 2, "test_crash": crashes}
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(CRASH), *filter(None, [os.environ.get("PYTHONPATH")])])
+    )
+    settings = {
+        "heartbeat_s": 0.2,
+        "stalled_after_s": 1.2 * STRETCH,
+        "encode_workers": 2,
+        "test_crash": crashes,
+    }
     server = PolycastServer(tmp_path / "data", settings=settings)
     await asyncio.to_thread(server.start)
     try:

@@ -60,9 +60,8 @@ async def test_a_growing_generation_that_cannot_be_finished_is_an_error(
                 _destroy(studio, keys[0])
 
             # sound and the first chunk of the first rung are made, the rest finds noise
-            with at_point("chunk.done", destroy) as seen:
-                async with studio.working("encode"):
-                    asset = await studio.settled(asset.uid)
+            async with at_point("chunk.done", destroy) as seen, studio.working("encode"):
+                asset = await studio.settled(asset.uid)
             assert "chunk.done" in seen
         assert asset.status is AssetStatus.ERROR
         assert asset.error

@@ -43,10 +43,9 @@ async def test_deleted_between_two_steps(studio: Studio, media: Media, clip: str
         await studio.services.assets.delete(studio.caller, asset.uid, with_files=True)
         await studio.clear()  # what is there now is cleared before the step goes on
 
-    with at_point(point, delete) as seen:
-        async with studio.working():
-            await until(lambda: _gone(studio, asset.uid), timeout_s=40, what=point)
-            await studio.quiet()
+    async with at_point(point, delete) as seen, studio.working():
+        await until(lambda: _gone(studio, asset.uid), timeout_s=40, what=point)
+        await studio.quiet()
     assert seen
     with pytest.raises(NotFound):
         await studio.asset(asset.uid)
@@ -70,11 +69,10 @@ async def test_replaced_between_two_steps(studio: Studio, media: Media, clip: st
     async def replace() -> None:
         await studio.attach(asset.uid, new)
 
-    with at_point(point, replace) as seen:
-        async with studio.working():
-            await until(lambda: point in seen, timeout_s=40, what=point)
-            await studio.quiet()
-            asset = await studio.settled(asset.uid)
+    async with at_point(point, replace) as seen, studio.working():
+        await until(lambda: point in seen, timeout_s=40, what=point)
+        await studio.quiet()
+        asset = await studio.settled(asset.uid)
     assert (asset.status, asset.error) == (AssetStatus.AVAILABLE, None)
     assert [o.status for o in asset.outputs] == [OutputStatus.AVAILABLE]
     assert await studio.job_failures() == []

@@ -49,10 +49,9 @@ async def test_early_play_shows_a_growing_generation_first(studio: Studio, media
         async def look() -> None:
             grown.extend(row.state for row in await studio.rows("SELECT state FROM generations"))
 
-        with at_point("assemble.logs", look):
-            async with studio.working():
-                asset = await studio.settled(asset.uid)
-                await studio.quiet()
+        async with at_point("assemble.logs", look), studio.working():
+            asset = await studio.settled(asset.uid)
+            await studio.quiet()
         assert "growing" in grown
         assert asset.status is AssetStatus.AVAILABLE
         await studio.check_whole(asset)
