@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-fast lint web bench environment environment-demo
+.PHONY: help demo demo-live test test-fast test-crash lint web bench environment environment-demo
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: environment ## run the whole test suite
 
 test-fast: environment ## run the tests without browsers and without the slow ones (< 2 min)
 	@exec $(BIN)/python scripts/run_tests.py --fast
+
+test-crash: environment ## kill every process at random points, for minutes; not part of `make test` yet
+	@exec $(BIN)/python -m pytest -n 0 -m crash
 
 lint: environment ## formatting, lint, types and import contracts
 	$(BIN)/ruff check .

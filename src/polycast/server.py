@@ -1,5 +1,6 @@
 """The HTTP application of one server process: delivery first, then health, dialects and the console."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -65,7 +66,9 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        warming = asyncio.create_task(platform.warm_up())
         yield
+        warming.cancel()
         await platform.close()
 
     table: list[BaseRoute] = [

@@ -142,6 +142,7 @@ async def battered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 @pytest.mark.slow
+@pytest.mark.crash
 @pytest.mark.timeout(420)
 async def test_killed_again_and_again(battered: Battered, tmp_path_factory: pytest.TempPathFactory) -> None:
     media = Media.for_run(tmp_path_factory)
