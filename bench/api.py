@@ -122,9 +122,11 @@ async def prepare(data: Path, database_url: str) -> tuple[str, str]:
             made = await publish(services, tenant, segments=1, size=100)
         key = await services.keys.create_for_organization(as_system(tenant.ref, "system:bench"), "bench")
         assert key.secret is not None
-    async with running(build_platform(load(data=data, sandbox="off"), database_url)) as platform:
-        async with platform.services.db.transaction() as tx:
-            await tx.exec_driver_sql("ANALYZE")
+    async with (
+        running(build_platform(load(data=data, sandbox="off"), database_url)) as platform,
+        platform.services.db.transaction() as tx,
+    ):
+        await tx.exec_driver_sql("ANALYZE")
     return str(made.uid), key.secret
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.repo.files import ROOT
 
-VERBS = ("demo", "demo-live", "test", "test-fast", "lint", "web", "bench", "help")
+VERBS = ("demo", "demo-live", "test", "test-crash", "test-fast", "lint", "web", "bench", "help")
 
 
 def test_help_lists_every_verb() -> None:

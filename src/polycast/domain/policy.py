@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-
 OPAQUE_ORIGIN = "null"
 
 

@@ -41,7 +41,9 @@ _CANCEL_LOCKED = text("""
     SELECT count(procrastinate_cancel_job_v1(id, true, false)) FROM procrastinate_jobs
     WHERE lock = ANY(:locks) AND status IN ('todo', 'doing')
 """)
-_BUSY = text("SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE lock = :lock AND status IN ('todo', 'doing'))")
+_BUSY = text(
+    "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE lock = :lock AND status IN ('todo', 'doing'))"
+)
 _TURN = text("""
     SELECT max(priority) AS first, min(priority) FILTER (WHERE args->>'turn' = :turn) AS last_own
     FROM procrastinate_jobs WHERE queue_name = :queue AND task_name = :name AND status = 'todo'

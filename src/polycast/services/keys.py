@@ -140,9 +140,7 @@ class ApiKeys:
         async with self._db.connect() as tx:
             found = await tx.execute(
                 select(api_keys.c.num)
-                .where(
-                    api_keys.c.organization_num == owner.organization_num, api_keys.c.tenant_num.is_(None)
-                )
+                .where(api_keys.c.organization_num == owner.organization_num, api_keys.c.tenant_num.is_(None))
                 .limit(1)
             )
             return found.first() is not None

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import imageio_ffmpeg  # type: ignore[import-untyped]
+import imageio_ffmpeg
 import pytest
 
 from polycast.proc.child import ChildSpec, Limits, SandboxPolicy, python_child, run_child

@@ -92,9 +92,7 @@ def test_never_upscaled_even_and_ascending(
         assert r.width % 2 == r.height % 2 == 0
         assert r.width <= max(2, width) and r.height <= max(2, height)
         # the aspect is that of the source as near as even sides allow
-        assert (
-            abs(r.width * height - r.height * width) <= width + height or min(r.width, r.height) == 2
-        )
+        assert abs(r.width * height - r.height * width) <= width + height or min(r.width, r.height) == 2
         assert 0 < r.maxrate_bps <= max(rung.max_bitrate_bps for rung in preset.rungs)
     assert ladder.first in ladder.renditions
     assert len(ladder.rest) == len(pixels) - 1
