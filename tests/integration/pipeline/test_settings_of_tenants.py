@@ -4,7 +4,6 @@ import pytest
 
 from polycast.domain.errors import Conflict, NotFound, QuotaExceeded
 from polycast.domain.states import AssetStatus, OutputStatus
-from tests.support.meddling import at_point
 from tests.support.media import Media
 from tests.support.studio import Studio
 
@@ -34,29 +33,6 @@ async def test_without_early_play_nothing_is_shown_before_all_is(
     await studio.check_whole(asset)
     await studio.clear()
     await studio.check_books()
-
-
-async def test_early_play_shows_a_growing_generation_first(studio: Studio, media: Media) -> None:
-    async with Studio.open(
-        studio.platform.settings.database_url,
-        studio.platform.settings.data.parent / "early",
-        chunk_s=1.0,
-        segment_s=1.0,
-    ) as studio:
-        asset = await studio.make(await studio.upload(media.clip("tall_vp9")))
-        grown: list[str] = []
-
-        async def look() -> None:
-            grown.extend(row.state for row in await studio.rows("SELECT state FROM generations"))
-
-        async with at_point("assemble.logs", look), studio.working():
-            asset = await studio.settled(asset.uid)
-            await studio.quiet()
-        assert "growing" in grown
-        assert asset.status is AssetStatus.AVAILABLE
-        await studio.check_whole(asset)
-        await studio.clear()
-        await studio.check_books()
 
 
 async def test_originals_go_when_nothing_needs_them(studio: Studio, media: Media) -> None:
