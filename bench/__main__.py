@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER))
+from bench.machine import describe, line
+from bench.report import markdown
 
-from machine import describe, line  # noqa: E402
-from report import markdown  # noqa: E402
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "bench"
 
 RESULTS = FOLDER / "results"
 
@@ -30,16 +30,17 @@ def scripts() -> dict[str, Path]:
     return {path.stem: path for path in found if '"--smoke"' in path.read_text(encoding="utf-8")}
 
 
-def run(name: str, path: Path, more: list[str], *, smoke: bool) -> bool:
+def run(name: str, more: list[str], *, smoke: bool) -> bool:
     """Run one script with its output passed through; False when it failed."""
     facts = describe()
     print(f"== {name}: {line(facts)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="polycast-bench-") as folder:
         figures = Path(folder) / "figures.json"
-        command = [sys.executable, str(path), *(["--smoke"] if smoke else []), *more]
+        command = [sys.executable, "-m", f"bench.{name}", *(["--smoke"] if smoke else []), *more]
         printed: list[str] = []
         with subprocess.Popen(
             command,
+            cwd=ROOT,  # benches are modules of the repository, and use its tests' support
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "POLYCAST_BENCH_JSON": str(figures)},
@@ -77,7 +78,7 @@ def keep(
     if rows:
         table = "\n".join(markdown(row) for row in rows)
         target.with_suffix(".md").write_text(f"{table}\n", encoding="utf-8")
-    print(f"== kept in {target.relative_to(FOLDER.parent)}", flush=True)
+    print(f"== kept in {target.relative_to(ROOT)}", flush=True)
 
 
 def main() -> int:
@@ -97,7 +98,7 @@ def main() -> int:
         return 0
     if unknown := [name for name in given.names if name not in known]:
         parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(known)}")
-    done = [run(name, known[name], more, smoke=given.smoke) for name in given.names or known]
+    done = [run(name, more, smoke=given.smoke) for name in given.names or known]
     return 0 if all(done) else 1
 
 

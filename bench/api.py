@@ -1,4 +1,4 @@
-"""What an API call costs: `python bench/api.py [--runs 5] [--seconds 3] [--smoke]`.
+"""What an API call costs: `python -m bench.api [--runs 5] [--seconds 3] [--smoke]`.
 
 CPU of the HTTP process (not of the database) per request, one core, 16 connections, no cache of answers:
 
@@ -22,18 +22,15 @@ from pathlib import Path
 import httpx
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tests.integration.delivery.http_server import HttpServer, free_port
-from tests.integration.delivery.published import new_tenant, publish
-
+from bench.rates import SERVER_CORE, ms_per_request, pin
+from bench.report import Report
 from polycast.bootstrap import build_platform, running
 from polycast.db import migrate
 from polycast.db.embedded import EmbeddedPostgres
 from polycast.services.tenants import as_system
 from polycast.settings import load
-from rates import SERVER_CORE, ms_per_request, pin
-from report import Report
+from tests.integration.delivery.http_server import HttpServer, free_port
+from tests.integration.delivery.published import new_tenant, publish
 
 RATE_GOAL = 1500.0
 ASSETS = 200

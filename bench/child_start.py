@@ -1,4 +1,4 @@
-"""What a child costs before its program begins: `python bench/child_start.py [rounds]`.
+"""What a child costs before its program begins: `python -m bench.child_start [rounds]`.
 
 Prints milliseconds from start to reaped for /bin/true: bare, through the launcher, and in the sandbox
 (median and best; the best is the figure to compare, the rest is the machine's other work).

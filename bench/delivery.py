@@ -1,4 +1,4 @@
-"""What a delivered segment costs: `python bench/delivery.py [--runs 5] [--seconds 3] [--smoke]`.
+"""What a delivered segment costs: `python -m bench.delivery [--runs 5] [--seconds 3] [--smoke]`.
 
 CPU of the server per segment inside a playback session (its token is checked each time), against nginx that
 sends the same files by sendfile and checks nothing. Both on one core, the client on another, 16 connections:
@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -22,17 +21,14 @@ from pathlib import Path
 import httpx
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tests.integration.delivery.http_server import HttpServer, free_port
-from tests.integration.delivery.published import new_tenant, publish
-
+from bench.rates import SERVER_CORE, WRK, ms_per_request, pin
+from bench.report import Report
 from polycast.bootstrap import build_platform, running
 from polycast.db import migrate
 from polycast.db.embedded import EmbeddedPostgres
 from polycast.settings import load
-from rates import SERVER_CORE, WRK, ms_per_request, pin
-from report import Report
+from tests.integration.delivery.http_server import HttpServer, free_port
+from tests.integration.delivery.published import new_tenant, publish
 
 SIZES = {"2 MB": 2 << 20, "64 KB": 64 << 10}
 GOALS = {"2 MB": 1 / 0.75, "64 KB": 1 / 0.25}

@@ -1,4 +1,4 @@
-"""What one tenant's thousand videos cost another's one: `python bench/fairness.py [--runs 5] [--many 1000] [--smoke]`.
+"""What one tenant's thousand videos cost another's one: `python -m bench.fairness [--runs 5] [--many 1000] [--smoke]`.
 
 Seconds from the creation of an asset to its first playable generation on a `polycast up` of its own: alone,
 and with a thousand assets of another tenant created just before. The one may wait for the jobs at hand, not
@@ -7,24 +7,19 @@ for the row: goal 5 x of alone, however many there are.
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from pathlib import Path
 from uuid import UUID
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from tests.support.media import Media
-from tests.support.studio import Studio
-from tests.support.waiting import until
-
-from installation import Installation
+from bench.installation import Installation
+from bench.report import Report
 from polycast.bootstrap import build_platform, running
 from polycast.db.embedded import EmbeddedPostgres
 from polycast.settings import load
-from report import Report
+from tests.support.media import Media
+from tests.support.studio import Studio
+from tests.support.waiting import until
 
 GOAL = 5.0
 

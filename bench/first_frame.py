@@ -1,4 +1,4 @@
-"""From the last byte to the first picture: `python bench/first_frame.py [SOURCE …] [--runs 5] [--smoke]`.
+"""From the last byte to the first picture: `python -m bench.first_frame [SOURCE …] [--runs 5] [--smoke]`.
 
 The clock starts at the answer of the upload's last PUT, as a Video Kit client sees it, and includes
 complete, detect and create; it ends when the first frame was decoded out of what HLS delivers
@@ -16,7 +16,6 @@ import asyncio
 import io
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -27,11 +26,9 @@ from urllib.parse import urljoin
 import av
 import httpx
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from installation import Installation
-from machine import FFMPEG
-from report import Report
+from bench.installation import Installation
+from bench.machine import FFMPEG
+from bench.report import Report
 
 BEST_HOSTED_S = 9.0
 STAGES = ("completed", "detected", "created", "listed", "frame")

@@ -1,4 +1,4 @@
-"""Quality at the joints of chunks: `python bench/join_quality.py [--seconds 60] [--size 1280x720] [--smoke]`.
+"""Quality at the joints of chunks: `python -m bench.join_quality [--seconds 60] [--size 1280x720] [--smoke]`.
 
 VMAF of every frame of a rendition made in chunks, against the same rendition made in one piece with the same
 segments. Goals: each frame within 12 of a joint at most 2 worse than unchunked, their mean within 0.5; frames in

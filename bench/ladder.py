@@ -1,4 +1,4 @@
-"""What chunks cost: `python bench/ladder.py [--seconds 60] [--size 1280x720] [--runs 5] [--smoke]`.
+"""What chunks cost: `python -m bench.ladder [--seconds 60] [--size 1280x720] [--runs 5] [--smoke]`.
 
 CPU seconds (user + system, all children) of the whole ladder of one source: by Polycast (frame index, chunks,
 proof of every segment, audio), and by the best single ffmpeg command that gives the same renditions with the

@@ -4,7 +4,7 @@ import subprocess
 from math import ceil
 from pathlib import Path
 
-from machine import FFMPEG
+from bench.machine import FFMPEG
 
 
 def moving_picture(path: Path, *, seconds: float, size: str, bitrate: str = "4M", gop: int = 50) -> Path:

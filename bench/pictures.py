@@ -1,4 +1,4 @@
-"""What pictures of a long source cost: `python bench/pictures.py [--hours 3] [--runs 5] [--smoke]`.
+"""What pictures of a long source cost: `python -m bench.pictures [--hours 3] [--runs 5] [--smoke]`.
 
 Poster, six stills, animated preview and storyboard of a 1080p H.264 source of three hours, wall and CPU
 seconds with their sandboxed children. The rival of the storyboard is the usual single command: ffmpeg
@@ -13,13 +13,13 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from long_sources import looped, moving_picture
-from machine import FFMPEG
+from bench.long_sources import looped, moving_picture
+from bench.machine import FFMPEG
+from bench.report import Report, timed
 from polycast.domain.media import SourceInfo
 from polycast.media.images import frames, poster, preview
 from polycast.media.storyboard import Storyboard, storyboard
 from polycast.media.toolkit import MediaToolkit
-from report import Report, timed
 
 
 def single_command(source: Path, board: Storyboard, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""How soon it serves and what it holds at rest: `python bench/startup.py [--runs 5] [--smoke]`.
+"""How soon it serves and what it holds at rest: `python -m bench.startup [--runs 5] [--smoke]`.
 
 `polycast up` on a data folder that exists, from the command to ready, by our clock: goal 3 s. Then the
 proportional set size of all its processes, PostgreSQL too (sum of `Pss` of /proc/*/smaps_rollup; shared
@@ -8,17 +8,14 @@ pages are counted once), when nothing was asked of it for some seconds: goal 500
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from installation import Installation
-from report import Report
+from bench.installation import Installation
+from bench.report import Report
 
 GOAL_S = 3.0
 GOAL_MB = 500.0

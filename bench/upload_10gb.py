@@ -1,4 +1,4 @@
-"""A whole upload of 10 GB: `python bench/upload_10gb.py [--runs 1] [--gigabytes 10] [--smoke]`.
+"""A whole upload of 10 GB: `python -m bench.upload_10gb [--runs 1] [--gigabytes 10] [--smoke]`.
 
 Parts of zeroes over HTTP to a `polycast up` of its own, four at once, then complete. Prints MB/s against
 a plain copy of as many bytes with one fsync on the same disk, the seconds that complete takes (it joins the
@@ -8,7 +8,6 @@ parts without copying them: goal 2 s however large the file), and checks the siz
 import argparse
 import hashlib
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,10 +17,8 @@ from typing import Any
 
 import httpx
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from installation import Installation
-from report import Report
+from bench.installation import Installation
+from bench.report import Report
 
 GOAL_COMPLETE_S = 2.0
 _BLOCK = bytes(1024 * 1024)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from scripts import configuration
 
 from polycast.settings import PREFIX, SECRET_FILE, Settings, load
+from scripts import configuration
 from tests.repo.files import shown, texts
 
 KNOWN = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
