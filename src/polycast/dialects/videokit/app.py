@@ -21,35 +21,10 @@ from polycast.dialects.videokit import (
     playback,
     streaming,
 )
-from polycast.dialects.videokit.envelope import envelope
+from polycast.dialects.videokit.envelope import envelope, service_status
 from polycast.dialects.videokit.lenient import Lenient
 from polycast.domain import errors
 from polycast.services.registry import Services
-
-# the nearest class in this table, along the error's own classes, decides
-STATUS: dict[type[errors.PolycastError], tuple[int, str]] = {
-    errors.Invalid: (400, "common_2"),
-    errors.MediaError: (400, "media"),
-    errors.TooLarge: (413, "too_large"),
-    errors.Unauthorized: (401, "unauthorized"),
-    errors.Forbidden: (403, "forbidden"),
-    errors.NotFound: (404, "common_1"),
-    errors.Conflict: (409, "conflict"),
-    errors.QuotaExceeded: (403, "quota_exceeded"),
-    errors.RateLimited: (429, "rate_limited"),
-    errors.NotSupported: (501, "not_supported"),
-    errors.Unavailable: (503, "unavailable"),
-    errors.UpstreamFailed: (502, "upstream"),
-}
-
-
-def service_status(error: errors.PolycastError) -> dict[str, object]:
-    """A ServiceStatus for an error of the domain."""
-    for kind in type(error).__mro__:
-        if kind in STATUS:
-            status, code = STATUS[kind]
-            return {"code": code, "status": status, "message": error.message}
-    return {"code": "error", "status": 500, "message": "internal error"}
 
 
 def create_videokit(services: Services) -> ASGIApp:

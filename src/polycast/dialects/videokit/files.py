@@ -1,5 +1,6 @@
 """Section Files: uploads in parts, listing, metadata, tracks, previews."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -175,16 +176,10 @@ async def list_files(
     found = await have.files.list(
         caller,
         page,
-        _with(chosen, statuses=wanted),
+        replace(chosen, statuses=wanted),
         kind=kinds[0] if kinds else None,
     )
     return page_of(found, [file_result(caller, f) for f in found.items])
-
-
-def _with(chosen: ListFilter, **changes: Any) -> ListFilter:
-    from dataclasses import replace
-
-    return replace(chosen, **changes)
 
 
 @router.get("/vod/v1/files/{id}", operation_id="get_file")

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from polycast.dialects.videokit.envelope import service_status
 from polycast.dialects.videokit.wire import compact, date
 from polycast.domain.access import Caller
 from polycast.domain.assets import Asset, AssetSource, Output, SelectedTrack
@@ -329,8 +330,6 @@ async def verdicts(ids: Sequence[str], act: Callable[[UUID], Awaitable[None]]) -
     Raises:
         Invalid: more than 1000 ids.
     """
-    from polycast.dialects.videokit.app import service_status
-
     if len(ids) > 1000:
         raise Invalid("at most 1000 ids at once", field="ids")
     answer: dict[str, Any] = {}
