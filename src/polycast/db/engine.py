@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, Oper
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from polycast.db.urls import plain_url
-from polycast.domain.errors import Unavailable
+from polycast.domain.errors import DatabaseUnavailable, StorageFull
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ SERIALIZATION_FAILURE = "40001"
 DEADLOCK = "40P01"
 UNIQUE_VIOLATION = "23505"
 EXCLUSION_VIOLATION = "23P01"
+DISK_FULL = "53100"
 
 RACES = frozenset({SERIALIZATION_FAILURE, DEADLOCK, UNIQUE_VIOLATION, EXCLUSION_VIOLATION})
 """States of PostgreSQL that mean "another transaction was first": the same work may succeed when begun anew."""
@@ -79,7 +80,7 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises or is cancelled.
 
         Raises:
-            Unavailable: no connection to the server.
+            DatabaseUnavailable: no connection to the server, or it was lost in the block.
         """
         async with self._connection(self.engine) as connection, connection.begin():
             yield connection
@@ -89,7 +90,7 @@ class Database:
         """A connection for reads; what it began is rolled back at the end.
 
         Raises:
-            Unavailable: no connection to the server.
+            DatabaseUnavailable: no connection to the server, or it was lost in the block.
         """
         async with self._connection(self.engine) as connection:
             yield connection
@@ -101,7 +102,7 @@ class Database:
         It saves the round trips of BEGIN and ROLLBACK; nothing that was changed here could be taken back.
 
         Raises:
-            Unavailable: no connection to the server.
+            DatabaseUnavailable: no connection to the server, or it was lost in the block.
         """
         async with self._connection(self._reader) as connection:
             yield connection
@@ -111,9 +112,15 @@ class Database:
         try:
             connection = await engine.connect()
         except (OperationalError, InterfaceError, TimeoutError) as error:
-            raise Unavailable("the database is not available") from error
+            raise DatabaseUnavailable("the database is not available") from error
         try:
             yield connection
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable("the connection to the database was lost") from error
+            if sqlstate(error) == DISK_FULL:
+                raise StorageFull("the disk of the database is full") from error
+            raise
         finally:
             await connection.close()
 
@@ -121,7 +128,7 @@ class Database:
         """One round trip.
 
         Raises:
-            Unavailable: no answer.
+            DatabaseUnavailable: no answer.
         """
         async with self.connect() as connection:
             await connection.execute(text("SELECT 1"))

@@ -11,7 +11,8 @@
     ├── RateLimited        too many calls
     ├── NotSupported       understood, but not done here
     ├── Unavailable        try again later
-    │   └── StorageFull    no room left in the media store
+    │   ├── StorageFull    no room left in the media store
+    │   └── DatabaseUnavailable
     ├── UpstreamFailed     a remote server asked on a caller's behalf failed
     ├── IntegrityError     stored bytes are not what was written
     ├── ChildFailed        a child process ended badly (internal)
@@ -105,6 +106,10 @@ class StorageFull(Unavailable):
     """No room left in the media store; nothing of the refused write is kept."""
 
     code = "storage_full"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or was lost in the middle; whether a commit was carried out is then open."""
 
 
 class UpstreamFailed(PolycastError):

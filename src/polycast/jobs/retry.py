@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from polycast.domain.errors import (
     Conflict,
+    DatabaseUnavailable,
     Forbidden,
     Invalid,
     MediaError,
@@ -62,7 +63,7 @@ class Retry:
     on: tuple[type[BaseException], ...] = (Exception,)
     unless: tuple[type[BaseException], ...] = PERMANENT
     max_lost: int | None = None
-    patient_with: tuple[type[BaseException], ...] = (StorageFull,)
+    patient_with: tuple[type[BaseException], ...] = (StorageFull, DatabaseUnavailable)
     max_patient: int = 60
 
     def wait_s(self, failures: int, error: BaseException | None) -> float | None:

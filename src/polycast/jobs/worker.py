@@ -25,6 +25,8 @@ logging.getLogger("procrastinate.worker").setLevel(logging.CRITICAL)
 
 _UNHEARD_S = 30.0
 """Pause before a job is tried again whose failure nobody could be told."""
+_UNRECORDED_S = 2.0
+"""Pause before a job is tried again whose failure could not be written down."""
 
 
 async def run(
@@ -104,6 +106,23 @@ def _add(app: App, queue: JobQueue, kind: JobType) -> None:
 
 
 async def _attempt(queue: JobQueue, kind: JobType, context: JobContext, args: dict[str, Any]) -> None:
+    """Run a job once; whatever it raises carries a decision.
+
+    The library takes any other error for the end of the job, of which nobody would be told.
+    """
+    try:
+        await _run_once(queue, kind, context, args)
+    except (_Failed, _HandBack, JobAborted, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        # mostly the database: gone, or come back between the failure and its record
+        log.exception(
+            "job %s (%s) goes back to the queue, its try was not recorded", context.job.id, kind.name
+        )
+        raise _HandBack(_UNRECORDED_S) from error
+
+
+async def _run_once(queue: JobQueue, kind: JobType, context: JobContext, args: dict[str, Any]) -> None:
     job_id = context.job.id
     assert job_id is not None
     earlier = 0
@@ -194,16 +213,18 @@ class _Failed(Exception):
 
 
 class _HandBack(Exception):
-    """The worker is stopping: the job goes back to the queue at once."""
+    """The worker is stopping, or cannot say how the job went: it goes back to the queue, uncounted."""
+
+    def __init__(self, wait_s: float = 0.0) -> None:
+        super().__init__(wait_s)
+        self.wait_s = wait_s
 
 
 class _Decided(BaseRetryStrategy):
     """Tells the library what `_attempt` decided."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if isinstance(exception, _HandBack):
-            return RetryDecision()
-        if isinstance(exception, _Failed) and exception.wait_s is not None:
+        if isinstance(exception, _HandBack | _Failed) and exception.wait_s is not None:
             return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=exception.wait_s))
         return None
 

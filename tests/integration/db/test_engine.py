@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from polycast.db.engine import Database, retrying, sqlstate
 from polycast.db.urls import plain_url
-from polycast.domain.errors import Unavailable
+from polycast.domain.errors import DatabaseUnavailable, Unavailable
 
 
 async def _count(database: Database) -> int:
@@ -71,6 +71,18 @@ async def test_survives_a_cut_connection(database: Database) -> None:
     other = Database(database.url)
     async with other.connect() as connection:
         await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+    await other.dispose()
+    await database.ping()
+
+
+async def test_a_connection_lost_in_the_middle_is_unavailable(database: Database) -> None:
+    other = Database(database.url)
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as tx:
+            pid = (await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            async with other.connect() as connection:
+                await connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            await tx.execute(text("SELECT 1"))
     await other.dispose()
     await database.ping()
 

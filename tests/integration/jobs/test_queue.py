@@ -3,11 +3,13 @@
 import asyncio
 import statistics
 import time
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
 from polycast.domain.errors import NotFound, Unreadable
@@ -218,6 +220,33 @@ async def test_gives_up_and_says_so(
         assert (await ended(database, queue, job)).status == "failed"
     [(args, failure, status)] = told
     assert (args, failure.attempts, failure.code, status) == ({"n": 1}, tries, code, "doing")
+
+
+async def test_a_job_whose_failure_cannot_be_written_down_is_tried_again(database: Database) -> None:
+    """The database is gone for our record, and back for the library's: it must not believe that the job ended."""
+    absent = Database("postgresql://nobody@127.0.0.1:1/none")
+    outages: list[int] = []
+    tries: list[int] = []
+
+    def transaction() -> AbstractAsyncContextManager[AsyncConnection]:
+        if running_job() is None or outages:
+            return database.transaction()
+        outages.append(1)
+        return absent.transaction()
+
+    async def handler(args: Args) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("once")
+
+    queue = JobQueue(database.url, transaction)
+    queue.register("note", handler, queue="work", retry=Retry(max_attempts=1))
+    async with working(queue):
+        async with database.transaction() as tx:
+            job = await queue.enqueue(tx, "note", {})
+        assert (await ended(database, queue, job)).status == "succeeded"
+    assert (len(tries), len(outages)) == (2, 1)
+    await absent.dispose()
 
 
 async def test_a_waiting_job_is_cancelled(database: Database, queue: JobQueue) -> None:

@@ -2,7 +2,14 @@
 
 import random
 
-from polycast.domain.errors import ChildFailed, Encrypted, Invalid, StorageFull, Unavailable
+from polycast.domain.errors import (
+    ChildFailed,
+    DatabaseUnavailable,
+    Encrypted,
+    Invalid,
+    StorageFull,
+    Unavailable,
+)
 from polycast.jobs.retry import Backoff, Retry
 
 
@@ -40,10 +47,11 @@ def test_a_dead_worker_counts_and_is_not_waited_for() -> None:
     assert Retry(max_attempts=2).wait_s(2, None) is None
 
 
-def test_a_full_disk_is_waited_for_longer_than_other_errors() -> None:
+def test_a_full_disk_and_an_absent_database_are_waited_for_longer_than_other_errors() -> None:
     retry = Retry(max_attempts=2, max_patient=10)
     assert retry.wait_s(9, StorageFull("full")) is not None
     assert retry.wait_s(10, StorageFull("full")) is None
+    assert retry.wait_s(9, DatabaseUnavailable("gone")) is not None
     assert retry.wait_s(2, Unavailable("gone")) is None
 
 
