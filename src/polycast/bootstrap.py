@@ -148,7 +148,7 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         collections=Collections(db),
         players=Players(db),
         domains=Domains(db),
-        tus=Tus(store, uploads, files),
+        tus=Tus(store, uploads, files, settings.parts_folder),
         pulls=Pulls(db, store, jobs, outbound, vault, tenants, assets, uploads),
         playback=playback,
         sources=SourceLinks(db, store, ring, files),
@@ -173,7 +173,7 @@ def _store(settings: Settings) -> ObjectStore:
         region=settings.s3_region,
         access_key=settings.s3_access_key or None,
         secret_key=settings.s3_secret_key.get_secret_value() or None,
-        spool=settings.spool_folder / "parts",
+        spool=settings.parts_folder,
     )
     store = open_store(settings.store_url, options)
     if store.local_path("probe") is not None or not settings.cache_bytes:

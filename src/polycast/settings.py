@@ -264,8 +264,13 @@ class Settings(BaseSettings):
 
     @property
     def spool_folder(self) -> Path:
-        """Beacons and parts on their way elsewhere."""
+        """Beacons that are not counted yet."""
         return self.data / "spool"
+
+    @property
+    def parts_folder(self) -> Path:
+        """Parts of uploads on their way to the store; what is older than a day goes at start."""
+        return self.spool_folder / "parts"
 
     @cached_property
     def secret(self) -> str:

@@ -122,6 +122,16 @@ def list_tenants(data: DataOption = None) -> None:
     _with_services(data, work)
 
 
+@tenants.command("organization")
+def show_organization(data: DataOption = None) -> None:
+    """Print the id of the organization whose tenants these are: the client id of Gotipath's API."""
+
+    async def work(services: "Services") -> None:
+        typer.echo(str((await _owner(services)).organization_uid))
+
+    _with_services(data, work)
+
+
 @tenants.command("create")
 def create_tenant(
     name: Annotated[str, typer.Argument(help="Shown name.")],

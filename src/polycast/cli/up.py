@@ -68,6 +68,7 @@ async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
         settings = settings.model_copy(update={"http_port": port})
         check_free(settings.http_host, port)
         _clear_scratch(settings.work_folder)
+        _clear_scratch(settings.parts_folder)
         _ = settings.secret  # made now, before several processes want it
         store = _Store(settings)
         supervisor = Supervisor(_services(settings, store.url), on_output=on_line)
@@ -205,4 +206,7 @@ def _clear_scratch(folder: Path) -> None:
         return
     for path in folder.iterdir():
         if time.time() - path.stat().st_mtime > _STALE_SCRATCH_S:
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

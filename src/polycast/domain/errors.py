@@ -2,6 +2,7 @@
 
     PolycastError
     ├── Invalid            input that cannot be accepted; names the field
+    │   └── ChecksumMismatch  bytes are not those that the caller announced
     ├── Unauthorized       no or wrong credentials
     ├── Forbidden          known caller, not allowed
     ├── NotFound           no such thing (or not yours)
@@ -57,6 +58,12 @@ class Invalid(PolycastError):
     """Input that cannot be accepted; `field` names it in the caller's own words where there is one."""
 
     code = "invalid"
+
+
+class ChecksumMismatch(Invalid):
+    """Bytes arrived damaged; nothing of them is kept."""
+
+    code = "checksum"
 
 
 class Unauthorized(PolycastError):

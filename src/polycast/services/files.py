@@ -166,7 +166,14 @@ async def discard_file(tx: AsyncConnection, row: Row[Any]) -> None:
     """Have the bytes of a deleted file row cleared, parts of an open upload too; book the freed bytes."""
     # of a completed upload the store still keeps what it answers repeated completions from
     await ledger.discard(tx, [row.key], upload_id=row.upload_id)
+    if row.protocol == "tus":
+        await ledger.discard(tx, [tail_folder(row.key)])
     await ledger.count(tx, row.tenant_num, "stored_bytes", -(row.size or 0), row.uid)
+
+
+def tail_folder(key: str) -> str:
+    """Where an upload that may stop anywhere (tus) keeps what does not fill a part yet; `key` is the file's."""
+    return f"{key.rpartition('/')[0]}/tail/"
 
 
 def _asset_num(uid: UUID) -> Any:

@@ -80,6 +80,11 @@ class Uploads:
         self._max_bytes = max_bytes
         self._quota_bytes = quota_bytes
 
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of the largest file accepted."""
+        return self._max_bytes
+
     async def start(
         self,
         caller: Caller,

@@ -1,4 +1,4 @@
-"""A part's body on local disk for as long as it takes to send it on.
+"""Bytes on local disk for as long as it takes to send them on.
 
 Remote stores want length and hash before the first byte, and a second try needs the bytes again.
 """
@@ -23,6 +23,29 @@ class Spooled:
 
 
 @contextlib.asynccontextmanager
+async def scratch(folder: Path) -> AsyncIterator[tuple[Path, int]]:
+    """A new file in `folder`, which is made if absent, and its descriptor; gone at the end.
+
+    Raises:
+        StorageFull: no room in `folder`.
+    """
+    with disk_errors():
+        path, fd = await acquire(lambda: _created(folder), discard)
+    try:
+        try:
+            yield path, fd
+        finally:
+            os.close(fd)
+    finally:
+        remove(path)
+
+
+def _created(folder: Path) -> tuple[Path, int]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return create(folder)
+
+
+@contextlib.asynccontextmanager
 async def spooled(
     folder: Path, stream: AsyncIterator[bytes], *, max_bytes: int, size: int | None
 ) -> AsyncIterator[Spooled]:
@@ -32,18 +55,11 @@ async def spooled(
         TooLarge, Invalid: see `parts.receive`.
         StorageFull: no room in `folder`.
     """
-    with disk_errors():
-        path, fd = await acquire(lambda: create(folder), discard)
-    try:
-        try:
+    async with scratch(folder) as (path, fd):
 
-            async def write(block: bytes) -> None:
-                with disk_errors():
-                    await in_thread(write_all, fd, block)
+        async def write(block: bytes) -> None:
+            with disk_errors():
+                await in_thread(write_all, fd, block)
 
-            received = await receive(stream, write, max_bytes=max_bytes, size=size)
-        finally:
-            os.close(fd)
+        received = await receive(stream, write, max_bytes=max_bytes, size=size)
         yield Spooled(path, received.size, received.md5)
-    finally:
-        remove(path)

@@ -33,4 +33,4 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
         app.include_router(module.router)
     errors.install(app)
     document.install(app)
-    return Edge(app)
+    return Edge(app, max_file=services.uploads.max_bytes)

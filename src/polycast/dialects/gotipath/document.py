@@ -22,6 +22,7 @@ _TUS = {
     "409": "The offset is not where the upload stands.",
     "412": "Another version of tus.",
     "415": "No chunk.",
+    "460": "The body has another checksum.",
 }
 _ENVELOPE = {
     "type": "object",

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polycast.dialects.gotipath.errors import envelope
-from polycast.services.uploads import MAX_FILE_SIZE
+from polycast.services.tus_pieces import CHECKSUMS
 
 MAX_BODY = 50 * 1000 * 1000
 """bytes; bytes of files travel elsewhere (presigned parts, tus)"""
@@ -16,21 +16,26 @@ MAX_BODY = 50 * 1000 * 1000
 ALLOW_HEADERS = (
     "accept, accept-language, content-type, uppy-auth-token, uppy-versions, x-auth-clientid, x-auth-libraryid, "
     "x-auth-apikey, videoid, tus-resumable, upload-length, upload-metadata, upload-offset, upload-defer-length, "
-    "upload-concat, x-http-method-override, x-requested-with, x-request-id"
+    "upload-concat, upload-checksum, x-http-method-override, x-requested-with, x-request-id"
 )
 EXPOSE_HEADERS = (
     "etag, location, upload-offset, upload-length, upload-metadata, tus-resumable, tus-version, tus-max-size, "
-    "tus-extension, retry-after, access-control-allow-headers"
+    "tus-extension, tus-checksum-algorithm, retry-after, access-control-allow-headers"
 )
 TUS_VERSION = "1.0.0"
 _SLASHES = re.compile(r"/{2,}")
 
 
 class Edge:
-    """Wraps the application; also its failures leave with CORS headers."""
+    """Wraps the application; also its failures leave with CORS headers.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        max_file: bytes of the largest file accepted, as tus clients are told.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_file: int) -> None:
         self._app = app
+        self._max_file = max_file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,9 +43,9 @@ class Edge:
             return
         below = _below(scope)
         tus = below == "/tusupload" or below.startswith("/tusupload/")
-        answer = _with_cors(send)
+        answer = _with_cors(send, tus=tus)
         if scope["method"] == "OPTIONS":
-            await _preflight(answer, tus=tus)
+            await _preflight(answer, self._max_file if tus else None)
             return
         length = Headers(scope=scope).get("content-length", "")
         if not tus:
@@ -58,30 +63,33 @@ def _below(scope: Scope) -> str:
     return below.rstrip("/") or "/"
 
 
-def _with_cors(send: Send) -> Send:
+def _with_cors(send: Send, *, tus: bool) -> Send:
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["access-control-allow-origin"] = "*"
             headers["access-control-expose-headers"] = EXPOSE_HEADERS
+            if tus:  # "MUST be included in every request and response" (tus 1.0.0, Tus-Resumable)
+                headers["tus-resumable"] = TUS_VERSION
         await send(message)
 
     return answer
 
 
-async def _preflight(send: Send, *, tus: bool) -> None:
+async def _preflight(send: Send, max_file: int | None) -> None:
+    """The answer to OPTIONS; with `max_file` (bytes) that of the tus section."""
     headers = {
         "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS",
         "access-control-allow-headers": ALLOW_HEADERS,
         "access-control-max-age": "86400",
         "content-length": "0",
     }
-    if tus:  # tus 1.0.0, "OPTIONS"
+    if max_file is not None:  # tus 1.0.0, "OPTIONS"
         headers |= {
-            "tus-resumable": TUS_VERSION,
             "tus-version": TUS_VERSION,
-            "tus-extension": "creation,termination",
-            "tus-max-size": str(MAX_FILE_SIZE),
+            "tus-extension": "creation,checksum,termination",
+            "tus-checksum-algorithm": ",".join(CHECKSUMS),
+            "tus-max-size": str(max_file),
         }
     raw = [(k.encode(), v.encode()) for k, v in headers.items()]
     await send({"type": "http.response.start", "status": 204, "headers": raw})
