@@ -22,18 +22,17 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench.installation import database
 from bench.rates import SERVER_CORE, ms_per_request, pin
 from bench.report import Report
 from polycast.bootstrap import build_platform, running
-from polycast.db import migrate
-from polycast.db.embedded import EmbeddedPostgres
 from polycast.services.tenants import as_system
 from polycast.settings import load
 from tests.integration.delivery.http_server import HttpServer, free_port
 from tests.integration.delivery.published import new_tenant, publish
 
 RATE_GOAL = 1500.0
-ASSETS = 200
+ASSETS, SMOKE_ASSETS = 200, 5
 
 BARE = """
 import os
@@ -110,12 +109,12 @@ class Bare:
         return self._process.pid
 
 
-async def prepare(data: Path, database_url: str) -> tuple[str, str]:
+async def prepare(data: Path, database_url: str, many: int) -> tuple[str, str]:
     """Publish assets; the uid of one, and a key."""
     async with running(build_platform(load(data=data, sandbox="off"), database_url)) as platform:
         services = platform.services
         tenant = await new_tenant(services, "bench")
-        for _ in range(ASSETS):
+        for _ in range(many):
             made = await publish(services, tenant, segments=1, size=100)
         key = await services.keys.create_for_organization(as_system(tenant.ref, "system:bench"), "bench")
         assert key.secret is not None
@@ -138,27 +137,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="polycast-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)
-        postgres = EmbeddedPostgres(folder / "pg", durable=False)
-        asyncio.run(postgres.start())
-        try:
-            with ExitStack() as stack:
-                measure(stack, folder, postgres.url(), report, runs, seconds)
-        finally:
-            asyncio.run(postgres.stop())
+        with database(folder) as url, ExitStack() as stack:
+            measure(stack, folder, url, report, runs, seconds, SMOKE_ASSETS if given.smoke else ASSETS)
     report.finish()
 
 
 def measure(
-    stack: ExitStack, folder: Path, database_url: str, report: Report, runs: int, seconds: float
+    stack: ExitStack, folder: Path, database_url: str, report: Report, runs: int, seconds: float, assets: int
 ) -> None:
-    migrate.upgrade_blocking(database_url)
-    uid, key = asyncio.run(prepare(folder / "data", database_url))
+    uid, key = asyncio.run(prepare(folder / "data", database_url, assets))
     headers = {"x-api-key": key}
     own = stack.enter_context(HttpServer(folder / "data", database_url))
     bare = stack.enter_context(Bare(folder, database_url))
     one, many = f"{own.url}/videokit/vod/v1/assets/{uid}", f"{own.url}/videokit/vod/v1/assets?limit=100"
     assert httpx.get(one, headers=headers).json()["id"] == uid
-    assert len(httpx.get(many, headers=headers).json()["items"]) == 100
+    assert len(httpx.get(many, headers=headers).json()["items"]) == min(assets, 100)
     assert httpx.get(f"{bare.url}/one/{uid}").json()["uid"] == uid
     for pid in (own.pid, bare.pid):
         pin(psutil.Process(pid), SERVER_CORE)

@@ -21,11 +21,10 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench.installation import database
 from bench.rates import SERVER_CORE, WRK, ms_per_request, pin
 from bench.report import Report
 from polycast.bootstrap import build_platform, running
-from polycast.db import migrate
-from polycast.db.embedded import EmbeddedPostgres
 from polycast.settings import load
 from tests.integration.delivery.http_server import HttpServer, free_port
 from tests.integration.delivery.published import new_tenant, publish
@@ -115,20 +114,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="polycast-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)
-        postgres = EmbeddedPostgres(folder / "pg", durable=False)
-        asyncio.run(postgres.start())
-        try:
-            with ExitStack() as stack:
-                measure(stack, folder, postgres.url(), report, runs, seconds)
-        finally:
-            asyncio.run(postgres.stop())
+        with database(folder) as url, ExitStack() as stack:
+            measure(stack, folder, url, report, runs, seconds)
     report.finish()
 
 
 def measure(
     stack: ExitStack, folder: Path, database_url: str, report: Report, runs: int, seconds: float
 ) -> None:
-    migrate.upgrade_blocking(database_url)
     paths = asyncio.run(prepare(folder / "data", database_url))
     objects = Path(load(data=folder / "data").store_url) / "objects"
     own = stack.enter_context(HttpServer(folder / "data", database_url))

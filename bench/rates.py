@@ -54,7 +54,7 @@ def ms_per_request(
     before = cpu_s(pids)
     done = (
         _wrk(url, seconds, connections, headers or {})
-        if WRK
+        if WRK and seconds >= 1  # it counts in whole ones
         else _own(url, seconds, connections, headers or {})
     )
     # the kernel counts in hundredths of a second

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.installation import Installation
+from bench.installation import Installation, lent
 from bench.report import Report
 
 GOAL_S = 3.0
@@ -55,11 +55,12 @@ def main() -> None:
     held: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory(prefix="polycast-bench-") as folder:
         data = Path(folder) / "data"
+        settings = {"database_url": url} if (url := lent().get("database")) else {}
         if not given.smoke:
-            with Installation(data) as first:
+            with Installation(data, borrow=False, **settings) as first:
                 print(f"first start, making database and keys: {first.seconds:.2f} s", flush=True)
         for _ in range(runs):
-            with Installation(data) as running:
+            with Installation(data, borrow=False, **settings) as running:
                 starts.append(running.seconds)
                 time.sleep(rest)
                 held.append(pss(data, running.pid))

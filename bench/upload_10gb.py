@@ -106,7 +106,7 @@ def main() -> None:
                 seconds, complete, _ = upload(running, size)
                 sent.append(seconds)
                 closed.append(complete)
-            check(data, size)
+            check(running.data, size)
     report = Report("upload_10gb")
     report.compare(f"upload of {size / 1e9:.1f} GB", "s", sent, "plain write with fsync", plain)
     report.limit("complete of that upload", "s", closed, goal=GOAL_COMPLETE_S)
