@@ -1,5 +1,6 @@
 """The HTTP server process: `python -m polycast.cli.serving`, settings from the environment."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -22,8 +23,9 @@ _STOP_S = 5
 
 def create_app() -> "ASGIApp":
     """The application of one server process, made by Granian in the process it starts for it."""
-    # Granian's workers outlive a killed Granian, and would keep the port
-    die_with_parent(None, os.getppid())
+    # Granian's workers outlive a killed Granian, and would keep the port; it may have been killed already
+    granian = multiprocessing.parent_process()
+    die_with_parent(None, granian.pid if granian is not None else os.getppid())
     settings = configuration.load()
     configure(settings.log_level, settings.log_format)
     from polycast.db import migrate

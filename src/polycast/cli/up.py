@@ -17,13 +17,15 @@ from polycast.cli.readiness import is_ready
 from polycast.db import migrate
 from polycast.db.embedded import EmbeddedPostgres
 from polycast.proc.spec import ChildSpec, Limits
-from polycast.proc.supervisor import ServiceSpec, Supervisor
+from polycast.proc.supervisor import Backoff, ServiceSpec, Supervisor
 from polycast.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
 
 _STALE_SCRATCH_S = 86_400
 _DATABASE_LOOK_S = 1.0
+# nothing else can be done meanwhile, and a start costs about a second of one processor
+_BACKOFF = Backoff(most_s=5.0, healthy_s=10.0)
 # the roles hold many sockets, and their children have limits of their own
 _UNLIMITED = Limits(memory_bytes=None, processes=None, open_files=65_536)
 
@@ -71,7 +73,7 @@ async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
         _clear_scratch(settings.parts_folder)
         _ = settings.secret  # made now, before several processes want it
         store = _Store(settings)
-        supervisor = Supervisor(_services(settings, store.url), on_output=on_line)
+        supervisor = Supervisor(_services(settings, store.url), on_output=on_line, backoff=_BACKOFF)
 
         async def announce() -> None:
             key = await store.open()

@@ -89,7 +89,9 @@ class ServiceSpec:
             What it raises counts as "not yet".
         ready_within_s: not ready by then: ended and restarted.
         stop_within_s: time between SIGTERM and SIGKILL.
-        final_codes: exit codes that a restart cannot mend (78: EX_CONFIG, a taken port or bad setting).
+        final_codes: exit codes that a restart cannot mend (78: EX_CONFIG, a taken port or bad setting), but
+            for a service whose `ready` has said True: what that one met passes, as whoever takes the port
+            of a killed server for a moment, and must not end all the rest.
     """
 
     name: str
@@ -152,7 +154,8 @@ class Service:
                     self._move(State.STOPPED)
             if self._is(State.STOPPED):
                 return
-            if code in self.spec.final_codes:
+            proven = self.spec.ready is not None and self.was_ready.is_set()
+            if code in self.spec.final_codes and not proven:
                 self._move(State.FAILED)
                 raise ChildFailed(self.spec.name, "exit", returncode=code)
             failures = 1 if time.monotonic() - born >= self._backoff.healthy_s else failures + 1

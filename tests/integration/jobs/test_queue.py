@@ -1,7 +1,6 @@
 """Jobs on a real PostgreSQL: transactions, pick-up, retries, cancelling, stopping."""
 
 import asyncio
-import statistics
 import time
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -70,24 +69,20 @@ async def test_a_job_exists_only_if_its_transaction_was_committed(
     assert seen.args == [{"n": 2, "deep": {"é": [1, None]}}]
 
 
-async def test_is_picked_up_at_once(database: Database, queue: JobQueue) -> None:
-    """By notification: the worker's own look-round is far too rare to help."""
-    waits: list[float] = []
+async def test_is_picked_up_when_it_is_told_of(database: Database, queue: JobQueue) -> None:
+    """By notification, each time: the worker's own look-round comes far too late to help."""
     done = asyncio.Event()
 
     async def handler(args: Args) -> None:
-        waits.append(time.monotonic() - args["at"])
         done.set()
 
     queue.register("note", handler, queue="work")
-    async with working(queue, options=replace(QUICK, poll_s=60)):
+    async with working(queue, options=replace(QUICK, poll_s=3600)):
         for _ in range(12):
             done.clear()
             async with database.transaction() as tx:
-                await queue.enqueue(tx, "note", {"at": time.monotonic()})
-            await asyncio.wait_for(done.wait(), 10)
-    # the first ones still meet a worker that is starting
-    assert statistics.median(waits[2:]) < 0.05 * STRETCH, waits
+                await queue.enqueue(tx, "note", {})
+            await asyncio.wait_for(done.wait(), 10 * STRETCH)
 
 
 async def test_higher_priority_first_then_age(database: Database, queue: JobQueue) -> None:
@@ -268,13 +263,12 @@ async def test_a_running_jobs_handler_is_cancelled(database: Database, queue: Jo
     queue.register("note", stuck, queue="work")
     async with database.transaction() as tx:
         job = await queue.enqueue(tx, "note", {})
-    async with working(queue, options=replace(QUICK, poll_s=60)):
+    # told of, not found by a look around
+    async with working(queue, options=replace(QUICK, poll_s=3600)):
         await asyncio.wait_for(stuck.started.wait(), 10)
-        begun = time.monotonic()
         async with database.transaction() as tx:
             assert await queue.cancel(tx, job)
-        await asyncio.wait_for(stuck.cancelled.wait(), 10)
-        assert time.monotonic() - begun < 1 * STRETCH
+        await asyncio.wait_for(stuck.cancelled.wait(), 10 * STRETCH)
         final = await ended(database, queue, job)
     assert (final.status, final.failures) == ("aborted", 0)
 
@@ -370,24 +364,25 @@ async def test_jobs_are_served_in_turn(database: Database, queue: JobQueue) -> N
     assert own == [f"many {n}" for n in range(20)]
 
 
-async def test_a_job_that_waited_for_a_lock_starts_at_once(database: Database, queue: JobQueue) -> None:
-    """Not at the worker's next look around."""
-    begun: list[float] = []
-    ended: list[float] = []
+async def test_a_job_that_waited_for_a_lock_starts_when_it_is_free(
+    database: Database, queue: JobQueue
+) -> None:
+    """Not at the worker's next look around, which is an hour away."""
+    begun: list[int] = []
+    go = asyncio.Event()
 
     async def handler(args: Args) -> None:
-        begun.append(time.monotonic())
-        await asyncio.sleep(0.2)
-        ended.append(time.monotonic())
+        begun.append(1)
+        await go.wait()
 
     queue.register("locked", handler, queue="locks", lock_template="same")
-    slow = replace(QUICK, poll_s=30.0)
-    async with working(queue, "locks", concurrency=2, options=slow):
+    async with working(queue, "locks", concurrency=2, options=replace(QUICK, poll_s=3600)):
         async with database.transaction() as tx:
             await queue.enqueue(tx, "locked", {})
             await queue.enqueue(tx, "locked", {})
-        await until(lambda: len(ended) == 2, timeout_s=10)
-    assert begun[1] - ended[0] < 2.0
+        await until(lambda: begun)
+        go.set()
+        await until(lambda: len(begun) == 2, timeout_s=10)
 
 
 async def test_a_job_that_fails_while_the_next_one_waits_is_tried_again(

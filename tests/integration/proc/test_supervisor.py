@@ -99,6 +99,23 @@ async def test_an_exit_that_no_restart_mends_stops_all() -> None:
     assert [each.state for each in made.status()] == [State.STOPPED, State.FAILED]
 
 
+async def test_the_same_exit_of_one_that_was_ready_is_mended_by_a_restart() -> None:
+    """Its port was taken by somebody who connected from it while it was away."""
+    record = Record()
+    code = "import os, signal\nsignal.signal(signal.SIGUSR1, lambda *_: os._exit(78))\n" + STAY
+
+    async def ready() -> bool:
+        return record.said("api", "up")
+
+    made = supervisor(record, service("api", code, ready=ready))
+    task = asyncio.create_task(made.run())
+    await until(lambda: made.status()[0].state is State.READY)
+    os.kill(made.status()[0].pid or 0, signal.SIGUSR1)
+    await until(lambda: made.status()[0].restarts == 1 and made.status()[0].state is State.READY)
+    made.stop()
+    await task
+
+
 async def test_never_ready_is_ended_and_tried_again() -> None:
     record = Record()
 
