@@ -211,6 +211,14 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown dialect {unknown[0]!r}; one of {', '.join(DIALECTS)}")
         return value
 
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        scheme, found, _ = value.partition("://")
+        if found and scheme not in ("file", "s3", "gs", "az"):
+            raise ValueError(f"{scheme}:// is no store: a folder, s3://…, gs://… or az://…")
+        return value
+
     @field_validator("data")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -244,6 +252,14 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings
 
     # -- derived
+
+    @property
+    def local_url(self) -> str:
+        """Where a browser on this machine finds the server."""
+        scheme = "https" if self.tls_certificate else "http"
+        anywhere = self.http_host in ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104
+        host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
+        return f"{scheme}://{'localhost' if anywhere else host}:{self.http_port}"
 
     @property
     def store_url(self) -> str:

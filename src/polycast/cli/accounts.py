@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from polycast.cli.installation import platform
+from polycast.cli.installation import platform, require
 from polycast.cli.options import DataOption, settings_for
 from polycast.domain.access import Caller, OrganizationCaller, Role
 from polycast.domain.errors import Invalid, NotFound
@@ -26,8 +26,11 @@ _ACTOR = "system:cli"
 
 
 def _with_services(data: "Path | None", work: "Callable[[Services], Awaitable[None]]") -> None:
+    settings = settings_for(data)
+    require(settings)
+
     async def run() -> None:
-        async with platform(settings_for(data)) as wired:
+        async with platform(settings) as wired:
             from polycast.bootstrap import first_start
 
             await first_start(wired.services)

@@ -79,8 +79,10 @@ def read_manifest(path: Path) -> Manifest:
             if file is None:
                 raise Invalid(f"{path} is not a backup of Polycast")
             manifest = Manifest(**json.loads(file.read(65_536)))
-    except (OSError, tarfile.TarError, ValueError, TypeError) as error:
-        raise Invalid(f"{path} is not a backup of Polycast ({error})") from error
+    except OSError as error:
+        raise Invalid(f"{path}: {error.strerror or error}") from error
+    except (tarfile.TarError, ValueError, TypeError) as error:
+        raise Invalid(f"{path} is not a backup of Polycast") from error
     if manifest.format > FORMAT:
         raise Invalid(f"{path} was written by a later Polycast ({manifest.polycast})")
     return manifest

@@ -1,9 +1,12 @@
 """`polycast doctor`: each thing Polycast needs here, whether it is there, and how to mend it."""
 
+import errno
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,7 +14,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from polycast.domain.errors import ChildFailed, PolycastError
+from polycast.cli.installation import cause
+from polycast.domain.errors import ChildFailed, Conflict, PolycastError
 from polycast.settings import Settings
 
 FFMPEG_FLOOR = (8, 1, 2)
@@ -85,7 +89,10 @@ async def _ffmpeg(settings: Settings) -> Finding:
         else "reinstall the environment (uv sync)"
     )
     first = (await _output([path, "-version"])).partition("\n")[0]
-    return _ffmpeg_finding("ffmpeg program", _numbers(first), f"{path}: {first[:60]}", mend)
+    if not first.startswith("ffmpeg version"):
+        why = f": {first}" if first else ""
+        return Finding("ffmpeg program", Verdict.FAIL, f"{path} does not run{why}", mend)
+    return _ffmpeg_finding("ffmpeg program", _numbers(first), f"{first.split()[2]} ({path})", mend)
 
 
 async def _pyav(settings: Settings) -> Finding:
@@ -139,22 +146,30 @@ async def _sandbox(settings: Settings) -> Finding:
         )
         verdict = Verdict.FAIL if settings.sandbox == "require" else Verdict.WARN
         return Finding("sandbox", verdict, "none: untrusted files are refused", mend)
+    shown = (
+        "user, network, PID and IPC namespaces, Landlock, seccomp"
+        if level is SandboxLevel.NAMESPACE
+        else "Landlock and seccomp (no namespaces here, which is enough)"
+    )
     if settings.sandbox == "off":
-        return Finding("sandbox", Verdict.WARN, f"{level.value}, but switched off", "unset POLYCAST_SANDBOX")
-    return Finding("sandbox", Verdict.OK, str(level.value))
+        return Finding("sandbox", Verdict.WARN, f"{shown}, but switched off", "unset POLYCAST_SANDBOX")
+    return Finding("sandbox", Verdict.OK, shown)
 
 
 async def _data(settings: Settings) -> Finding:
     """Data folder."""
     folder = settings.data
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        return Finding(
-            "data folder",
-            Verdict.FAIL,
-            f"{folder} cannot be written",
-            "set POLYCAST_DATA, or change its owner",
-        )
+    there = _nearest(folder)
+    mend = "set POLYCAST_DATA or --data, or change its owner"
+    if not there.is_dir():
+        return Finding("data folder", Verdict.FAIL, f"{there} is no folder", mend)
+    try:
+        if there != folder and not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if there == folder:
+            tempfile.TemporaryFile(dir=folder).close()  # a read-only disk shows only so
+    except OSError as error:
+        return Finding("data folder", Verdict.FAIL, f"{folder} cannot be written: {error.strerror}", mend)
     secret = folder / "secret.key"
     if secret.exists() and secret.stat().st_mode & 0o077:
         return Finding("data folder", Verdict.FAIL, f"{secret} is readable by others", f"chmod 600 {secret}")
@@ -165,7 +180,7 @@ async def _data(settings: Settings) -> Finding:
 
 async def _disk(settings: Settings) -> Finding:
     """Disk."""
-    there = next(each for each in (settings.data, *settings.data.parents) if each.exists())
+    there = _nearest(settings.data)
     free = shutil.disk_usage(there).free
     detail = f"{free / 1024**3:.1f} GiB free at {there}"
     mend = "make room, or point POLYCAST_DATA or POLYCAST_STORE elsewhere"
@@ -178,34 +193,42 @@ async def _disk(settings: Settings) -> Finding:
     )
 
 
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the closest one above it that is there and may be looked at."""
+    for each in (folder, *folder.parents):
+        with suppress(OSError):
+            if each.exists():
+                return each
+    return Path("/")
+
+
 async def _database(settings: Settings) -> Finding:
     """Database."""
     from polycast.db import binaries, migrate
     from polycast.db.embedded import EmbeddedPostgres
-    from polycast.db.engine import Database
 
-    if not settings.database_url:
+    name, url, state = "database", settings.database_url, "reachable"
+    if not url:
         server = EmbeddedPostgres(settings.postgres_folder)
         release, found = binaries.current(), server.version()
+        made = f"made by PostgreSQL {found}, this is {release.major}"
         if found is not None and found < release.major:
-            return Finding(
-                "database",
-                Verdict.FAIL,
-                f"made by PostgreSQL {found}, this is {release.major}",
-                "polycast upgrade",
-            )
-        state = "running" if server.running() else "not running" if found else "made at first start"
-        return Finding("database", Verdict.OK, f"embedded PostgreSQL {release.major}, {state}")
-    database = Database(settings.database_url)
+            return Finding(name, Verdict.FAIL, made, "polycast upgrade")
+        if found is not None and found > release.major:
+            return Finding(name, Verdict.FAIL, made, "use the Polycast that made it, or a newer one")
+        state = f"embedded PostgreSQL {release.major}"
+        if not server.running():
+            return Finding(name, Verdict.OK, f"{state}, {'not running' if found else 'made at first start'}")
+        url, state = server.url(), f"{state}, running"
     try:
-        await database.ping()
-        pending = await migrate.pending(settings.database_url)
+        if await migrate.pending(url):
+            state += ", its tables are older (the next start brings them up)"
+    except Conflict as error:
+        return Finding(name, Verdict.FAIL, error.message, "use the Polycast that wrote it, or a newer one")
     except PolycastError as error:
-        return Finding("database", Verdict.FAIL, error.message, "check POLYCAST_DATABASE_URL and that server")
-    finally:
-        await database.dispose()
-    detail = "reachable, at an older schema (the next start brings it up)" if pending else "reachable"
-    return Finding("database", Verdict.OK, detail)
+        mend = "check POLYCAST_DATABASE_URL and that server" if settings.database_url else "polycast up"
+        return Finding(name, Verdict.FAIL, f"{error.message}{cause(error)}", mend)
+    return Finding(name, Verdict.OK, state)
 
 
 async def _port(settings: Settings) -> Finding:
@@ -243,8 +266,8 @@ async def _clock(settings: Settings) -> Finding:
     year = datetime.now(UTC).year
     if year < 2026:
         return Finding("clock", Verdict.FAIL, f"the year is {year}", "set the clock; run an NTP client")
-    if settings.database_url:
-        skew = await _skew_s(settings.database_url)
+    skew = await _skew_s(settings.database_url) if settings.database_url else None
+    if skew is not None:
         if abs(skew) > _CLOCK_SKEW_S:
             detail = f"{skew:+.0f} s against the database's"
             return Finding("clock", Verdict.FAIL, detail, "run an NTP client on both machines")
@@ -252,15 +275,16 @@ async def _clock(settings: Settings) -> Finding:
     return Finding("clock", Verdict.OK, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
-async def _skew_s(url: str) -> float:
+async def _skew_s(url: str) -> float | None:
+    """This machine's clock minus the database's; None when that cannot be asked, as its own check says."""
     import psycopg
 
     try:
         async with await psycopg.AsyncConnection.connect(url, connect_timeout=5) as connection:
             row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
     except psycopg.Error:
-        return 0.0  # the database's own check says so
-    return (datetime.now(UTC) - row[0]).total_seconds() if row else 0.0
+        return None
+    return (datetime.now(UTC) - row[0]).total_seconds() if row else None
 
 
 async def _player(settings: Settings) -> Finding:

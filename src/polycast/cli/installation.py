@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polycast.domain.errors import Conflict
+from polycast.domain.errors import Conflict, Invalid, PolycastError
 from polycast.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,10 +16,44 @@ if TYPE_CHECKING:
 
 def make_folder(data: Path) -> None:
     """Make the data folder when missing. Others may pass through it, not look into it: the embedded
-    database's own account must reach its cluster."""
-    if not data.exists():
-        data.mkdir(parents=True, mode=0o711)
-        data.chmod(0o711)  # whatever the umask took
+    database's own account must reach its cluster.
+
+    Raises:
+        Invalid: it cannot be made, or is there and cannot be written.
+    """
+    try:
+        if not data.exists():
+            data.mkdir(parents=True, mode=0o711)
+            data.chmod(0o711)  # whatever the umask took
+        why = "" if data.is_dir() else "it is no folder"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why or not os.access(data, os.W_OK | os.X_OK):
+        raise Invalid(
+            f"the data folder {data} cannot be used: {why or 'it cannot be written by this user'}; "
+            "choose another one with --data or POLYCAST_DATA",
+            field="data",
+        )
+
+
+def require(settings: Settings) -> None:
+    """Stop a command that works on an installation where there is none: a mistyped folder would get a new one.
+
+    Raises:
+        Invalid: nothing was ever started on the data folder, and no database is named.
+    """
+    if settings.database_url:
+        return
+    try:
+        there = settings.postgres_folder.is_dir()
+    except OSError:  # the folder of another user
+        there = True
+    if not there:
+        raise Invalid(
+            f"there is no Polycast in {settings.data}: `polycast up` makes one; "
+            "--data or POLYCAST_DATA names another folder",
+            field="data",
+        )
 
 
 @contextmanager
@@ -78,3 +112,11 @@ async def platform(settings: Settings) -> AsyncIterator["Platform"]:
 
         async with running(build_platform(settings, url)) as wired:
             yield wired
+
+
+def cause(error: PolycastError) -> str:
+    """What a database that cannot be reached said, for the one who runs it: `: …`, or nothing."""
+    import psycopg
+
+    why = error.__cause__
+    return f": {str(why).strip()}" if isinstance(why, psycopg.OperationalError) else ""

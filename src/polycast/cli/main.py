@@ -1,6 +1,7 @@
 """The `polycast` command."""
 
 import asyncio
+import errno
 import os
 import sys
 from pathlib import Path
@@ -15,11 +16,28 @@ from polycast.settings import PREFIX
 
 app = typer.Typer(
     name="polycast",
-    help="Polycast, a self-hosted video platform.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"polycast {version('polycast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Polycast, a self-hosted video platform."""
 
 
 @app.command()
@@ -41,16 +59,21 @@ def up(
 
 @app.command()
 def api(data: DataOption = None, port: PortOption = None, host: HostOption = None) -> None:
-    """Run only the HTTP server: the APIs, the console, players and delivery."""
+    """Run only the HTTP server: the APIs, players and delivery."""
     from polycast.cli.installation import database
+    from polycast.cli.ports import check_free, free_port
     from polycast.cli.serving import serve
 
     settings = settings_for(data, http_port=port, http_host=host)
+    if settings.http_port == 0:
+        settings = settings.model_copy(update={"http_port": free_port(settings.http_host)})
+    check_free(settings.http_host, settings.http_port)  # before a database is started for nothing
 
     async def serve_beside_database() -> None:
         async with database(settings) as url:
             os.environ[f"{PREFIX}DATABASE_URL"] = url
             os.environ[f"{PREFIX}HTTP_PORT"] = str(settings.http_port)
+            typer.echo(f"serving {settings.local_url} until Ctrl-C")
             # Granian handles signals, for which it needs this, the main thread; nothing else runs here
             serve(settings)
 
@@ -77,6 +100,7 @@ def worker(
 
     async def work_beside_database() -> None:
         async with database(settings) as url:
+            typer.echo(f"working on {', '.join(chosen)} until Ctrl-C")
             await work(settings, url, chosen)
 
     asyncio.run(work_beside_database())
@@ -91,8 +115,18 @@ def live() -> None:
 @app.command()
 def publish(
     source: Annotated[str, typer.Argument(help="A video file, or an http(s) address to fetch it from.")],
-    url: Annotated[str, typer.Option(help="Address of the running server.", envvar="POLYCAST_URL")] = "",
-    key: Annotated[str, typer.Option(help="API key.", envvar="POLYCAST_KEY")] = "",
+    url: Annotated[
+        str,
+        typer.Option(
+            help="Address of the running server; the one on this machine by default.", envvar="POLYCAST_URL"
+        ),
+    ] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            help="API key; the one in the data folder's admin.key by default.", envvar="POLYCAST_KEY"
+        ),
+    ] = "",
     title: Annotated[str, typer.Option(help="Title; the file's name by default.")] = "",
     preset: Annotated[str, typer.Option(help="What to make of it.")] = "dash_hls_1080p",
     data: DataOption = None,
@@ -101,11 +135,16 @@ def publish(
     from polycast.cli.publish import publish as run_publish
 
     settings = settings_for(data)
-    url = url or f"http://localhost:{settings.http_port}"
+    url = (url or settings.local_url).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url} must begin with http:// or https://", param_hint="--url")
     if not key and (kept := settings.data / "admin.key").is_file():
         key = kept.read_text().strip()
     if not key:
-        raise typer.BadParameter("an API key is needed: --key or POLYCAST_KEY", param_hint="--key")
+        raise typer.BadParameter(
+            "an API key is needed, here or in POLYCAST_KEY; `polycast keys create` makes one",
+            param_hint="--key",
+        )
     asyncio.run(run_publish(source, url, key, title=title, preset=preset))
 
 
@@ -135,15 +174,16 @@ app.command()(maintenance.upgrade)
 
 
 def run() -> None:
-    """The entry point: errors of the domain are one line and exit code 1 (78 where a setting is wrong)."""
+    """The entry point: what the user can mend is one line, and exit code 1 (78 where a setting is wrong)."""
     from pydantic import ValidationError
 
+    from polycast.cli.installation import cause
     from polycast.cli.ports import PortTaken
 
     try:
         app()
     except PolycastError as error:
-        typer.echo(f"polycast: {error.message}", err=True)
+        typer.echo(f"polycast: {error.message}{cause(error)}", err=True)
         sys.exit(78 if isinstance(error, PortTaken) else 1)
     except ValidationError as error:
         for problem in error.errors():
@@ -152,8 +192,29 @@ def run() -> None:
                 f"polycast: {name or 'settings'}: {problem['msg'].removeprefix('Value error, ')}", err=True
             )
         sys.exit(78)
+    except OSError as error:
+        if error.errno not in _FOR_USERS or os.environ.get(f"{PREFIX}LOG_LEVEL") == "debug":
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"polycast: {place}{error.strerror}", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+_FOR_USERS = frozenset(
+    (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+    )
+)
+"""what a folder or a disk is to blame for; anything else is a fault of ours and shows where"""
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polycast.cli.installation import alone, database, make_folder
+from polycast.cli.installation import alone, database, make_folder, require
 from polycast.cli.options import DataOption, settings_for
-from polycast.domain.errors import Conflict, NotSupported
+from polycast.domain.errors import Conflict, Invalid, NotSupported
 from polycast.settings import SECRET_FILE, Settings
 
 if TYPE_CHECKING:
@@ -25,11 +25,17 @@ def backup(
     data: DataOption = None,
 ) -> None:
     """Write database, secret key and media to one file; the server may run meanwhile."""
-    asyncio.run(_backup(settings_for(data), file.absolute(), objects))
+    settings = settings_for(data)
+    require(settings)
+    if not file.absolute().parent.is_dir():
+        raise Invalid(f"{file.absolute().parent}: no such folder", field="file")
+    if file.is_dir():
+        raise Invalid(f"{file} is a folder: name the file to write", field="file")
+    asyncio.run(_backup(settings, file.absolute(), objects))
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="Archive that `backup` wrote.", exists=True)],
+    file: Annotated[Path, typer.Argument(help="Archive that `backup` wrote.", exists=True, dir_okay=False)],
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     data: DataOption = None,
 ) -> None:
@@ -39,7 +45,9 @@ def restore(
 
 def upgrade(data: DataOption = None) -> None:
     """Bring the database to this release: its tables, and a new major version of PostgreSQL."""
-    asyncio.run(_upgrade(settings_for(data)))
+    settings = settings_for(data)
+    require(settings)
+    asyncio.run(_upgrade(settings))
 
 
 # -- backup
@@ -96,11 +104,16 @@ async def _restore(settings: Settings, path: Path, force: bool) -> None:
             await _require_empty(settings)
         staging = settings.data / "restore.new"
         await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
-        await asyncio.to_thread(archive.extract, path, staging)
-        async with database(settings, migrate=False) as url:
-            # first the database, all or nothing; a crash after it is mended by running restore --force again
-            await pgtools.load(url, staging / archive.DATABASE, clean=force)
-            await migrate.upgrade(url)
+        try:
+            await asyncio.to_thread(archive.extract, path, staging)
+            async with database(settings, migrate=False) as url:
+                # first the database, all or nothing; a crash after it is mended by running restore --force again
+                await pgtools.load(url, staging / archive.DATABASE, clean=force)
+                await migrate.upgrade(url)
+        except BaseException:
+            # what did not come whole must not fill the disk
+            await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
+            raise
         await asyncio.to_thread(_put_in_place, settings, staging)
     typer.echo(f"restored {path}, made {manifest.made_at} by Polycast {manifest.polycast}")
     if not manifest.objects:
@@ -155,7 +168,6 @@ async def _upgrade(settings: Settings) -> None:
     from polycast.db.embedded import EmbeddedPostgres
 
     if not settings.database_url:
-        await asyncio.to_thread(make_folder, settings.data)
         with alone(settings.data):
             server = EmbeddedPostgres(settings.postgres_folder)
             found, wanted = server.version(), server.release.major

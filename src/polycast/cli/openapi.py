@@ -1,6 +1,8 @@
 """`polycast openapi DIALECT`: the document as the running server would answer it."""
 
 import asyncio
+import tempfile
+from pathlib import Path
 
 from polycast.domain.errors import Invalid, NotSupported
 from polycast.settings import DIALECTS, Settings
@@ -15,7 +17,12 @@ def document(dialect: str, settings: Settings) -> str:
     """
     if dialect not in DIALECTS:
         raise Invalid(f"unknown API {dialect!r}: one of {', '.join(DIALECTS)}", field="dialect")
-    return asyncio.run(_ask(dialect, settings))
+    # describing routes needs the wiring alone: no folder, key or database of the installation is touched
+    with tempfile.TemporaryDirectory(prefix="polycast-openapi-") as folder:
+        apart = settings.model_copy(
+            update={"data": Path(folder), "store": "", "database_url": "postgresql://localhost/none"}
+        )
+        return asyncio.run(_ask(dialect, apart))
 
 
 async def _ask(dialect: str, settings: Settings) -> str:
@@ -24,9 +31,7 @@ async def _ask(dialect: str, settings: Settings) -> str:
     from polycast.bootstrap import build_platform, running
     from polycast.server import FACTORIES
 
-    # nothing connects: describing routes needs only the wiring
-    url = settings.database_url or "postgresql://localhost/none"
-    async with running(build_platform(settings, url)) as platform:
+    async with running(build_platform(settings, settings.database_url)) as platform:
         transport = httpx.ASGITransport(FACTORIES[dialect](platform.services))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             answer = await client.get("/openapi.json")

@@ -8,11 +8,26 @@ import typer
 
 from polycast.settings import PREFIX, Settings, load
 
-DataOption = Annotated[Path | None, typer.Option("--data", help="Data folder (POLYCAST_DATA).")]
-PortOption = Annotated[
-    int | None, typer.Option("--port", help="HTTP port; 0 takes a free one.", min=0, max=65535)
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Data folder. [default: POLYCAST_DATA, else ~/.local/share/polycast, as root /var/lib/polycast]",
+    ),
 ]
-HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port",
+        help="HTTP port; 0 takes a free one. [default: POLYCAST_HTTP_PORT, else 8080]",
+        min=0,
+        max=65535,
+    ),
+]
+HostOption = Annotated[
+    str | None,
+    typer.Option("--host", help="Address to listen on. [default: POLYCAST_HTTP_HOST, else 0.0.0.0]"),
+]
 
 
 def settings_for(data: Path | None = None, **given: Any) -> Settings:

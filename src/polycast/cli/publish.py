@@ -56,9 +56,10 @@ async def publish(
     console = console or Console()
     async with _as_file(source, console) as path, VideoKitClient(url, key) as client:
         name = title or Path(unquote(urlsplit(source).path)).stem or "Video"
+        started = await client.start_upload(path, name)
         with _upload_bars(console) as bars:
             bar = bars.add_task(f"upload {path.name}", total=path.stat().st_size)
-            file_id = await client.upload(path, name, lambda count: bars.advance(bar, count))
+            file_id = await client.upload(started, path, lambda count: bars.advance(bar, count))
         asset = await client.create_asset(file_id, name, preset)
         final = await _watch(client, asset, f"{url}/play/{asset}", console)
     made = Published(
@@ -117,7 +118,8 @@ async def _as_file(source: str, console: Console) -> AsyncIterator[Path]:
     if not source.startswith(("http://", "https://")):
         path = Path(source)
         if not path.is_file():  # noqa: ASYNC240 - one call
-            raise Invalid(f"{source}: no such file", field="source")
+            what = "is no file" if path.exists() else "no such file"  # noqa: ASYNC240 - one call
+            raise Invalid(f"{source}: {what}", field="source")
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="polycast-publish-") as folder:

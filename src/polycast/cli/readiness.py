@@ -4,6 +4,9 @@ import asyncio
 import ssl
 from contextlib import suppress
 
+_PATIENCE_S = 5.0
+"""What listens there may be no server at all, and say nothing for ever."""
+
 
 async def status(port: int, path: str, *, host: str = "127.0.0.1", tls: bool = False) -> int:
     """The status code of GET `path`.
@@ -32,9 +35,10 @@ async def status(port: int, path: str, *, host: str = "127.0.0.1", tls: bool = F
 
 
 async def is_ready(host: str, port: int, *, tls: bool = False) -> bool:
-    """Whether `/readyz` says 200; False also when nobody answers."""
+    """Whether `/readyz` says 200; False also when nobody answers, or only after seconds."""
     near = "127.0.0.1" if host in ("0.0.0.0", "") else "::1" if host == "::" else host  # noqa: S104
     try:
-        return await status(port, "/readyz", host=near, tls=tls) == 200
-    except (OSError, ValueError):
+        async with asyncio.timeout(_PATIENCE_S):
+            return await status(port, "/readyz", host=near, tls=tls) == 200
+    except (OSError, ValueError):  # TimeoutError is an OSError
         return False

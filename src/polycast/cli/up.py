@@ -144,9 +144,7 @@ class _Store:
 
 
 def _ready(settings: Settings, key: str | None, begun: float) -> Ready:
-    scheme = "https" if settings.tls_certificate else "http"
-    host = "localhost" if settings.http_host in ("0.0.0.0", "::", "127.0.0.1") else settings.http_host  # noqa: S104
-    return Ready(f"{scheme}://{host}:{settings.http_port}", key, time.monotonic() - begun, settings)
+    return Ready(settings.local_url, key, time.monotonic() - begun, settings)
 
 
 def _services(settings: Settings, url: str) -> list[ServiceSpec]:

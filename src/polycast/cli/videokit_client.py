@@ -70,16 +70,20 @@ class VideoKitClient:
         await self._api.aclose()
         await self._parts.aclose()
 
-    async def upload(self, path: Path, name: str, on_bytes: Callable[[int], None]) -> str:
-        """Upload a file in parts, several at once; returns its id once the server has checked it.
+    async def start_upload(self, path: Path, name: str) -> Json:
+        """Announce a file; the answer is what `upload` wants."""
+        size = path.stat().st_size  # noqa: ASYNC240 - one call
+        return await self._call(
+            "POST", "/vod/v1/files/start", {"name": path.name, "friendlyName": name, "fileSize": size}
+        )
+
+    async def upload(self, started: Json, path: Path, on_bytes: Callable[[int], None]) -> str:
+        """Upload an announced file in parts, several at once; returns its id once the server has checked it.
 
         Args:
             on_bytes: told of bytes as they leave; of negative ones when a part has to be sent again.
         """
         size = path.stat().st_size  # noqa: ASYNC240 - one call
-        started = await self._call(
-            "POST", "/vod/v1/files/start", {"name": path.name, "friendlyName": name, "fileSize": size}
-        )
         gate = asyncio.Semaphore(_PARALLEL_PARTS)
         urls = dict(enumerate(started["multipartUrls"], 1))
 
@@ -94,8 +98,12 @@ class VideoKitClient:
                 etag = await self._put_part(url, path, offset, length, on_bytes)
                 return {"partNumber": number, "eTag": etag}
 
-        async with asyncio.TaskGroup() as group:
-            sends = [group.create_task(send(number)) for number in range(1, started["partsCount"] + 1)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                sends = [group.create_task(send(number)) for number in range(1, started["partsCount"] + 1)]
+        except ExceptionGroup as several:
+            # the parts fail for one reason
+            raise several.exceptions[0] from several
         parts = [task.result() for task in sends]
         await self._call("POST", "/vod/v1/files/complete", {"fileId": started["fileId"], "parts": parts})
         return str(started["fileId"])
@@ -167,6 +175,10 @@ class VideoKitClient:
                 await asyncio.sleep(attempt)
             answer.raise_for_status()
             result: Json = answer.json()
+        except httpx.ConnectError as error:
+            raise UpstreamFailed(
+                f"nobody answers at {self._origin} ({error}): is `polycast up` running there? --url names another address"
+            ) from error
         except (httpx.HTTPError, ValueError) as error:
             raise UpstreamFailed(f"{self._origin}: {_why(error)}") from error
         return result

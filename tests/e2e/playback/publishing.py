@@ -38,7 +38,8 @@ class Publisher:
     async def upload(self, path: Path, name: str = "") -> str:
         """Upload in parts; returns the file's id."""
         async with VideoKitClient(self.origin, self.key) as client:
-            return await client.upload(path, name or path.stem, lambda _: None)
+            started = await client.start_upload(path, name or path.stem)
+            return await client.upload(started, path, lambda _: None)
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         """One call of the API that must succeed."""

@@ -1,0 +1,109 @@
+"""`polycast doctor`: each thing is broken once, and must be found with a way to mend it."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from polycast.cli import doctor
+from polycast.cli.doctor import Finding, Verdict
+from polycast.cli.ports import free_port
+from polycast.settings import Settings, load
+
+
+async def _finding(name: str, settings: Settings) -> Finding:
+    [finding] = [each for each in await doctor.examine(settings) if each.name == name]
+    return finding
+
+
+def _settings(data: Path, **given: object) -> Settings:
+    return load(data=data, http_host="127.0.0.1", http_port=free_port(), **given)
+
+
+async def test_a_whole_installation_is_well(tmp_path: Path) -> None:
+    findings = await doctor.examine(_settings(tmp_path / "data"))
+    assert {each.name: each for each in findings if each.verdict is Verdict.FAIL} == {}
+    assert [each.name for each in findings] == [
+        "ffmpeg program", "FFmpeg in PyAV", "packager", "sandbox", "player pages", "data folder", "disk",
+        "database", "port", "TLS", "clock",
+    ]  # fmt: skip
+    assert not (tmp_path / "data").exists(), "looking changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "said"),
+    [
+        ("ffmpeg version 8.1.1 Copyright", Verdict.FAIL, "older than 8.1.2"),
+        ("ffmpeg version n8.1.2-static Copyright", Verdict.OK, "8.1.2"),
+        ("ffmpeg version N-121000-gdeadbee Copyright", Verdict.WARN, "not known"),
+        ("segmentation fault", Verdict.FAIL, "does not run"),
+    ],
+)
+async def test_the_ffmpeg_program(tmp_path: Path, answer: str, verdict: Verdict, said: str) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\necho {answer}\n")
+    program.chmod(0o755)
+    found = await _finding("ffmpeg program", _settings(tmp_path / "data", ffmpeg=str(program)))
+    assert found.verdict is verdict
+    assert said in found.detail
+    assert verdict is Verdict.OK or found.mend
+
+
+async def test_an_ffmpeg_that_is_not_there(tmp_path: Path) -> None:
+    found = await _finding("ffmpeg program", _settings(tmp_path, ffmpeg="/nonexistent/ffmpeg"))
+    assert found.verdict is Verdict.FAIL
+    assert "POLYCAST_FFMPEG" in found.mend
+
+
+async def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/self")):
+        found = await _finding("data folder", _settings(place))
+        assert found.verdict is Verdict.FAIL, place
+        assert "POLYCAST_DATA" in found.mend
+
+
+async def test_a_secret_that_others_can_read(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_text("x" * 64)
+    (tmp_path / "secret.key").chmod(0o644)
+    found = await _finding("data folder", _settings(tmp_path))
+    assert (found.verdict, found.mend) == (Verdict.FAIL, f"chmod 600 {tmp_path}/secret.key")
+
+
+@pytest.mark.parametrize(("made_by", "mend"), [(16, "polycast upgrade"), (99, "newer")])
+async def test_a_cluster_of_another_postgresql(tmp_path: Path, made_by: int, mend: str) -> None:
+    cluster = tmp_path / "postgres" / "cluster"
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text(f"{made_by}\n")
+    found = await _finding("database", _settings(tmp_path))
+    assert found.verdict is Verdict.FAIL
+    assert mend in found.mend
+
+
+async def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
+    url = f"postgresql://user:s3cret@127.0.0.1:{free_port()}/x"
+    findings = await doctor.examine(_settings(tmp_path, database_url=url))
+    [database] = [each for each in findings if each.name == "database"]
+    assert database.verdict is Verdict.FAIL
+    assert "refused" in database.detail
+    assert "s3cret" not in database.detail
+    [clock] = [each for each in findings if each.name == "clock"]
+    assert "against" not in clock.detail, "a clock that was not asked is not compared with"
+
+
+async def test_a_taken_port(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = load(data=tmp_path, http_host="127.0.0.1", http_port=port)
+        found = await _finding("port", settings)
+    assert found.verdict is Verdict.FAIL
+    assert str(port) in found.detail
+    assert "POLYCAST_HTTP_PORT" in found.mend
+
+
+async def test_a_certificate_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("nothing")
+    settings = _settings(tmp_path, tls_certificate=tmp_path / "c.pem", tls_key=tmp_path / "c.pem")
+    assert (await _finding("TLS", settings)).verdict is Verdict.FAIL

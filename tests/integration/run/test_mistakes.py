@@ -1,0 +1,74 @@
+"""What a new user gets wrong with the commands: one line that says what to do, and nothing is made."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from polycast.cli import main
+from polycast.cli.ports import free_port
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def polycast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command, in this process; its exit code, output and errors."""
+    for name in [name for name in os.environ if name.startswith("POLYCAST_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("POLYCAST_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["polycast", *words])
+        with pytest.raises(SystemExit) as end:
+            main.run()
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run
+
+
+NOWHERE = f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("keys", "list"), "there is no Polycast in"),
+        (("tenants", "create", "x"), "there is no Polycast in"),
+        (("upgrade",), "there is no Polycast in"),
+        (("backup", "{folder}/b.tar"), "there is no Polycast in"),
+        (("restore", "{folder}/notes"), "is not a backup of Polycast"),
+        (("up", "--data", "{folder}/notes"), "notes cannot be used: it is no folder"),
+        (("publish", "{folder}", "--key", "x"), "is no file"),
+        (("publish", "{folder}/missing", "--key", "x"), "no such file"),
+        (("publish", "{folder}/notes"), "polycast keys create"),
+        (("publish", "{folder}/notes", "--key", "x", "--url", "localhost:1"), "must begin with http://"),
+        (("publish", "{folder}/notes", "--key", "x", "--url", NOWHERE), f"nobody answers at {NOWHERE} "),
+        (("openapi", "nothing"), "one of videokit"),
+        (("openapi", "streamdo"), "not in this version"),
+        (("live",), "not in this version"),
+    ],
+)
+def test_a_mistake_is_told_in_plain_words(
+    arguments: tuple[str, ...], said: str, polycast: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").write_text("Not a film.")
+    code, _, errors = polycast(*(word.replace("{folder}", str(tmp_path)) for word in arguments))
+    assert code in (1, 2)
+    assert said in errors
+    assert os.listdir(tmp_path) == ["notes"], "nothing is made"
+
+
+def test_the_description_of_an_api_needs_no_installation(polycast: Run, tmp_path: Path) -> None:
+    code, out, _ = polycast("openapi", "videokit")
+    assert code == 0
+    assert out.startswith('{"openapi":"3.')
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_version(polycast: Run) -> None:
+    assert polycast("--version")[1].startswith("polycast 0.")
