@@ -20,6 +20,9 @@ _AAC = frozenset({"LC", "HE-AAC", "HE-AACv2"})
 _CONTAINERS = frozenset({"mov", "mp4", "matroska", "mpegts", "flv"})
 _GOP_LIMIT_S = LIMIT_S * 1.01
 """Key frames "every six seconds" at 29.97 fps are 6.006 s apart."""
+_APART_S = 0.25
+"""Players begin where all tracks have begun: a later sound would cost them the first pictures. Encoded sound is
+led in by silence."""
 
 
 class Reason(StrEnum):
@@ -43,6 +46,7 @@ class Reason(StrEnum):
     OPEN_GOP = "open_gop"
     LONG_GOP = "long_gop"
     CHANNELS = "audio_channels"
+    APART = "tracks_begin_apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ def streamable(
         or next((r for a in audio if (r := _audio(a, cap))), None)
         or (Reason.CONTAINER if not _CONTAINERS & set(info.container.split(",")) else None)
         or (Reason.EDIT_LIST if info.edit_lists else None)
+        or (Reason.APART if _apart(video, audio) else None)
     )
     if reason is not None:
         return NotStreamable(reason)
@@ -145,6 +150,11 @@ def _too_long(info: SourceInfo, video: VideoTrack, index: object) -> bool:
     # cues name some key frames only: a long gap between them proves nothing
     complete = info.keyframes.closed is not None
     return complete and info.keyframes.max_gop_s > _GOP_LIMIT_S
+
+
+def _apart(video: VideoTrack | None, audio: list[AudioTrack]) -> bool:
+    starts = [*(track.start_s for track in audio), *([video.start_s] if video is not None else [])]
+    return max(starts) - min(starts) > _APART_S
 
 
 def _bitrate(info: SourceInfo, video: VideoTrack, audio: list[AudioTrack]) -> int:

@@ -78,7 +78,7 @@ async def test_what_is_special_about_a_source_is_seen(name: str, media: Media, t
 
 VERDICTS: dict[str, Streamable | NotStreamable] = {
     "h264": Streamable(certain=True), "no_audio": Streamable(certain=True), "audio_only": Streamable(certain=True),
-    "portrait": Streamable(certain=True), "late_audio": Streamable(certain=True), "vfr": Streamable(certain=True),
+    "portrait": Streamable(certain=True), "late_audio": NotStreamable(Reason.APART), "vfr": Streamable(certain=True),
     "h264_mkv": Streamable(certain=False), "h264_ts": Streamable(certain=False),
     "h264_fragmented": Streamable(certain=False),
     "open_gop": NotStreamable(Reason.OPEN_GOP), "long_gop": NotStreamable(Reason.LONG_GOP),

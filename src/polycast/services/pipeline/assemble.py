@@ -185,7 +185,7 @@ class Assemble:
         await reached("assemble.published")
 
     async def _list(self, tx: AsyncConnection, state: _State, listed: Sequence[NewTrack]) -> None:
-        duration_ms = round(max((t.log.duration_s for t in listed), default=0.0) * 1000)
+        duration_ms = round(_length_s([t.log for t in listed]) * 1000)
         await list_tracks(tx, state.num, listed)
         await move_generation(tx, state.work, state.num, GenerationState.PUBLISHED, duration_ms=duration_ms)
         if state.work.main and duration_ms:
@@ -270,6 +270,14 @@ class Assemble:
 def _new(name: str, rendition: str, folder: str, track: TrackLog, *, default: bool = False) -> NewTrack:
     size = sum(s.size for s in track.segments) + (track.header.init.size if track.header.init else 0)
     return NewTrack(name, rendition, folder, track, default, size)
+
+
+def _length_s(logs: Sequence[TrackLog]) -> float:
+    """From the first start of any track to the last end; tracks need not begin together."""
+    logs = [log for log in logs if log.segments]
+    starts = [log.segments[0].start / log.header.timescale for log in logs]
+    ends = [log.segments[-1].end / log.header.timescale for log in logs]
+    return max(ends) - min(starts) if logs else 0.0
 
 
 def _order(track: NewTrack) -> tuple[int, int, str]:
