@@ -10,7 +10,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: environment-demo ## start everything in ./.polycast and publish a clip, or VIDEO=my.mp4; serves until Ctrl-C
-	@$(BIN)/python scripts/build_web.py
+	@$(BIN)/python scripts/build_web.py --quiet
 	@exec $(BIN)/python -m polycast.cli.demo $(if $(VIDEO),"$(VIDEO)")
 
 demo-live: ## live streaming (not in this version; says so)
@@ -32,7 +32,7 @@ lint: environment ## formatting, lint, types and import contracts
 	$(BIN)/lint-imports
 
 web: environment-demo ## build the player pages
-	$(BIN)/python scripts/build_web.py
+	@$(BIN)/python scripts/build_web.py
 
 bench: environment ## measure against the rivals; results in bench/results
 	@exec $(BIN)/python -m bench

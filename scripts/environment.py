@@ -11,7 +11,9 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 UV_VERSION = "0.13.9"
 OLDEST = (3, 11)
@@ -61,7 +63,7 @@ def _make_uv() -> int:
             f"this Python has no venv module. On Debian and Ubuntu:\n\n    apt-get install {package}\n\n"
             "(as root), then run make again"
         )
-    print(f"Setting up: uv {UV_VERSION} in .uv", flush=True)
+    what = f"uv {UV_VERSION} into .uv"
     steps = [
         [sys.executable, "-m", "venv", "--clear", str(ROOT / ".uv")],
         [
@@ -75,16 +77,14 @@ def _make_uv() -> int:
         ],
     ]
     for step in steps:
-        if subprocess.run(step, check=False).returncode != 0:
+        if _shown(what, step) != 0:
             return _stop(f"this failed: {' '.join(step)}")
     return 0
 
 
 def _sync(demo: bool) -> int:
-    print(
-        f"Setting up: packages of uv.lock in .venv{' (without development tools)' if demo else ''}",
-        flush=True,
-    )
+    which = "without" if demo else "with"
+    what = f"the packages of uv.lock into .venv, {which} development tools (about 1 GB, once)"
     groups = ["--no-dev", "--group", "web"] if demo else []
     argv = [str(UV), "sync", "--locked", "--quiet", "--python", sys.executable, *groups]
     # the machine's interpreter is the one to use: never fetch another
@@ -94,10 +94,31 @@ def _sync(demo: bool) -> int:
         "UV_SYSTEM_CERTS": "true",
     }
     environment.pop("VIRTUAL_ENV", None)
-    if subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode != 0:
+    if _shown(what, argv, cwd=ROOT, env=environment) != 0:
         return _stop("uv sync failed; its message is above")
     STAMP.write_text(f"{'demo' if demo else 'dev'} {_wanted()}\n")
     return 0
+
+
+def _shown(what: str, argv: list[str], **place: Any) -> int:
+    """Run a step and say so: on a terminal with the seconds it takes, since a slow network may take minutes."""
+    began = time.monotonic()
+    print(f"Setting up: {what}", end="" if sys.stdout.isatty() else "\n", flush=True)
+    step = subprocess.Popen(argv, **place)
+    try:
+        while sys.stdout.isatty():
+            print(f"\rSetting up: {what} {time.monotonic() - began:.0f} s", end="", flush=True)
+            try:
+                step.wait(1)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        return step.wait()
+    finally:
+        # Ctrl-C has reached the step as well
+        step.wait()
+        if sys.stdout.isatty():
+            print(flush=True)
 
 
 def _output(argv: list[str]) -> str:
@@ -113,4 +134,7 @@ def _stop(message: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
