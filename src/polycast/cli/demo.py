@@ -4,6 +4,7 @@ python -m polycast.cli.demo [VIDEO]     data in ./.polycast, or POLYCAST_DATA
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -13,14 +14,15 @@ import imageio_ffmpeg
 from rich.console import Console
 
 from polycast.cli.announce import keep_key
-from polycast.cli.installation import platform
+from polycast.cli.installation import make_folder, platform
+from polycast.cli.main import reported
 from polycast.cli.options import settings_for
 from polycast.cli.publish import publish
 from polycast.cli.up import Ready, up
-from polycast.domain.errors import PolycastError
+from polycast.domain.errors import Invalid
 from polycast.proc.child import run_child
 from polycast.proc.spec import ChildSpec
-from polycast.settings import Settings, load
+from polycast.settings import PREFIX, Settings
 
 PRODUCTS = {
     "videokit": "Cloud Video Kit",
@@ -38,19 +40,34 @@ async def demo(settings: Settings, video: str | None) -> None:
     """Start, publish, show, and serve until Ctrl-C. A second start keeps data and key."""
     console = Console()
     data = settings.data
-    data.mkdir(parents=True, exist_ok=True)
+    make_folder(data)
+    if video and not video.startswith(("http://", "https://")) and not Path(video).is_file():  # noqa: ASYNC240
+        raise Invalid(f"{video}: no such file", field="video")
     console.print(f"Polycast demo, data in {data}", highlight=False)
     with (data / "demo.log").open("w", buffering=1) as log:
+        # made while the server starts
+        making = asyncio.create_task(_source(video, data))
 
         async def show(ready: Ready) -> None:
             key = await _key(data / KEY_FILE, ready)
             console.print(f"ready after {ready.seconds:.1f} s: {ready.url}", highlight=False)
-            await publish(video or str(await _clip(data)), ready.url, key, console=console)
+            if not making.done():
+                console.print(
+                    f"making a clip of {_CLIP_S} s (make demo VIDEO=my.mp4 takes yours)", highlight=False
+                )
+            made = await publish(await making, ready.url, key, console=console)
             await _show_apis(console, ready.url)
             console.print(f"admin key (X-Api-Key)  {key}", highlight=False, soft_wrap=True)
-            console.print(f"Log in {data / 'demo.log'}. Serving until Ctrl-C.", highlight=False)
+            console.print(f"log  {data / 'demo.log'}", highlight=False, soft_wrap=True)
+            console.print(
+                f"\nWatch it at {made.player}\nServing until Ctrl-C.", highlight=False, soft_wrap=True
+            )
 
-        await up(settings, on_ready=show, on_line=_writer(log))
+        try:
+            await up(settings, on_ready=show, on_line=_writer(log))
+        finally:
+            making.cancel()
+            await asyncio.gather(making, return_exceptions=True)
     console.print("stopped")
 
 
@@ -78,11 +95,15 @@ async def _key(path: Path, ready: Ready) -> str:
     return made.secret
 
 
-async def _clip(data: Path) -> Path:
+async def _source(video: str | None, data: Path) -> str:
+    return video or await _clip(data)
+
+
+async def _clip(data: Path) -> str:
     """A short film of our own making: moving picture, running numbers, a tone."""
     path = data / CLIP
     if path.exists():
-        return path
+        return str(path)
     fresh = path.with_suffix(".new.mp4")
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     video = f"testsrc2=size=1280x720:rate=30:duration={_CLIP_S}"
@@ -107,7 +128,7 @@ async def _clip(data: Path) -> Path:
         )
     )  # fmt: skip
     fresh.rename(path)
-    return path
+    return str(path)
 
 
 async def _show_apis(console: Console, url: str) -> None:
@@ -122,22 +143,13 @@ async def _show_apis(console: Console, url: str) -> None:
             console.print(f"API  {name:<16} {url}{mount}{docs}{there}", highlight=False, soft_wrap=True)
 
 
-def main() -> int:
-    """Run by the Makefile."""
-    settings = settings_for(None if _given() else Path(".polycast"), http_port=0, http_host="127.0.0.1")
-    try:
-        asyncio.run(demo(settings, sys.argv[1] if len(sys.argv) > 1 else None))
-    except PolycastError as error:
-        print(f"polycast: {error.message}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-def _given() -> bool:
-    return "data" in load().model_fields_set
+def main() -> None:
+    """Run by the Makefile: `demo [VIDEO]`."""
+    video = sys.argv[1] if len(sys.argv) > 1 else None
+    data = None if os.environ.get(f"{PREFIX}DATA") else Path(".polycast")
+    settings = settings_for(data, http_port=0, http_host="127.0.0.1")
+    asyncio.run(demo(settings, video))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    reported(main)

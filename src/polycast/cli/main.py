@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -174,14 +175,19 @@ app.command()(maintenance.upgrade)
 
 
 def run() -> None:
-    """The entry point: what the user can mend is one line, and exit code 1 (78 where a setting is wrong)."""
+    """The entry point."""
+    reported(app)
+
+
+def reported(work: Callable[[], object]) -> None:
+    """Do a command's work: what the user can mend is one line, and exit code 1 (78 where a setting is wrong)."""
     from pydantic import ValidationError
 
     from polycast.cli.installation import cause
     from polycast.cli.ports import PortTaken
 
     try:
-        app()
+        work()
     except PolycastError as error:
         typer.echo(f"polycast: {error.message}{cause(error)}", err=True)
         sys.exit(78 if isinstance(error, PortTaken) else 1)

@@ -96,8 +96,11 @@ async def _watch(client: VideoKitClient, asset: str, player: str, console: Conso
             if now.status == "Available" and not said:
                 said = True
                 bars.console.print(f"plays already: {player}", highlight=False, soft_wrap=True)
-            bars.update(whole, completed=1.0 if now.complete else now.overall)
+            bars.update(whole, completed=now.overall)
             if now.complete:
+                # what is whole may have been asked after a moment before
+                for task in (whole, *tasks.values()):
+                    bars.update(task, completed=1.0)
                 return now
             await asyncio.sleep(_POLL_S)
 
