@@ -16,11 +16,11 @@ demo: environment-demo ## start everything in ./.polycast and publish a clip, or
 demo-live: ## live streaming (not in this version; says so)
 	@echo "Live streaming is not in this version of Polycast. 'make demo' shows video on demand."
 
-test: environment ## run the whole test suite
-	@exec $(BIN)/python scripts/run_tests.py
+test: environment ## run the whole test suite, or what ARGS names: make test ARGS="tests/unit -x"
+	@exec $(BIN)/python scripts/run_tests.py $(ARGS)
 
 test-fast: environment ## run the tests without browsers and without the slow ones (< 2 min)
-	@exec $(BIN)/python scripts/run_tests.py --fast
+	@exec $(BIN)/python scripts/run_tests.py --fast $(ARGS)
 
 test-crash: environment ## kill every process at random points, for minutes; not part of `make test` yet
 	@exec $(BIN)/python -m pytest -n 0 -m crash
