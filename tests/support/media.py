@@ -83,6 +83,23 @@ def _broken_timestamps(source: Path, target: Path) -> None:
     target.write_bytes(data + data)
 
 
+def _untimed(source: Path, target: Path) -> None:
+    """Every third picture of a transport stream loses its times (ISO/IEC 13818-1 §2.4.3.7)."""
+    data = bytearray(source.read_bytes())
+    pictures = 0
+    for i in range(0, len(data) - 187, 188):
+        pid = (data[i + 1] & 0x1F) << 8 | data[i + 2]
+        if pid != 0x100 or not data[i + 1] & 0x40:
+            continue
+        pes = i + 4 + (1 + data[i + 4] if data[i + 3] & 0x20 else 0)
+        pictures += 1
+        if pictures % 3 == 2:
+            data[pes + 7] &= 0x3F
+            length = data[pes + 8]
+            data[pes + 9 : pes + 9 + length] = b"\xff" * length
+    target.write_bytes(bytes(data))
+
+
 def _scramble(source: Path, target: Path) -> None:
     data = bytearray(source.read_bytes())
     for i in range(0, len(data) - 187, 188):
@@ -129,12 +146,18 @@ VARIANTS: dict[str, Clip] = {
     "vfr": Clip(picture="format=yuv420p,select='not(eq(mod(n,5),3))'", output=("-fps_mode", "vfr")),
     "late_audio": Clip(output=("-movflags", "+faststart"), after=lambda s, t: _run(
         "-i", str(s), "-itsoffset", "0.5", "-i", str(s), "-map", "0:v", "-map", "1:a", "-c", "copy", str(t))),
+    # the clock of a transport stream goes round in the middle
+    "h264_ts_wrapped": Clip(suffix=".ts", output=("-output_ts_offset", "95440.7")),
+    "untimed_ts": Clip(suffix=".ts", seconds=3, after=_untimed),
     "broken_ts": Clip(suffix=".ts", seconds=3, after=_broken_timestamps),
     # what must be encoded
     "open_gop": Clip(seconds=10, video=(*_X264, "-g", "48", "-bf", "2", "-x264-params", "open-gop=1:scenecut=0")),
     "long_gop": Clip(seconds=10, video=(*_X264, "-g", "600", "-bf", "2")),
     "portrait": Clip(size=(180, 320)),
     "rotated": Clip(size=(180, 320), picture="format=yuv420p,transpose=clock", after=_rotate),
+    "rotated_mkv": Clip(suffix=".mkv", size=(180, 320), seconds=3, picture="format=yuv420p,transpose=clock", after=_rotate),
+    "flipped": Clip(seconds=3, picture="format=yuv420p,vflip", after=lambda s, t: _run(
+        "-display_vflip:v:0", "-i", str(s), "-c", "copy", str(t))),
     "odd_size": Clip(size=(321, 181), picture="format=yuv444p", video=(*_X264, *_CLOSED)),
     "anamorphic": Clip(size=(240, 180), picture="format=yuv420p,setsar=4/3"),
     "interlaced": Clip(picture="format=yuv420p,setfield=tff", video=(*_X264, *_CLOSED, "-x264-params", "tff=1")),

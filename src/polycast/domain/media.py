@@ -8,7 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """One video stream. Sizes in pixels, times in seconds, rates in frames a second."""
+    """One video stream. Sizes in pixels, times in seconds, rates in frames a second.
+
+    Attributes:
+        rotation: clockwise degrees that turn the coded picture upright: 0, 90, 180 or 270.
+        mirrored: the picture is to be flipped, too.
+    """
 
     id: str
     index: int
@@ -22,6 +27,7 @@ class VideoTrack:
     pix_fmt: str | None = None
     bit_depth: int = 8
     rotation: int = 0
+    mirrored: bool = False
     sar: Fraction = Fraction(1)
     frame_rate: Fraction | None = None
     nominal_rate: Fraction | None = None

@@ -11,6 +11,11 @@ from polycast.media.toolkit_runner import Report, Tools, input_args
 _SEEKABLE = frozenset({"mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm"})
 """Containers with an index and one continuous clock. In all others (MPEG-TS, AVI, FLV, bare streams) what a
 decoder sees depends on where it began: wrapped, broken or missing timestamps."""
+# Pictures that have no time at all, which Matroska refuses: each right behind the one before.
+_TIMES = (
+    "setts=pts=if(eq(PTS\\,NOPTS)\\,PREV_OUTDTS+max(1\\,PREV_INDURATION)\\,PTS)"
+    ":dts=if(eq(DTS\\,NOPTS)\\,PREV_OUTDTS+max(1\\,PREV_INDURATION)\\,DTS)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +79,17 @@ class Preparing(Tools):
             "-map_chapters", "-1",
             "-max_interleave_delta", "0",  # streams far apart in the file: wait rather than write out of order
             "-f", "matroska",  # holds every codec, keeps times, is indexed
-            f"file:{target}",
         ]  # fmt: skip
-        try:
-            await self._run_ffmpeg(args, read=[source], write=[out_dir])
-        except ChildFailed as error:
-            if error.reason != "exit":
-                raise
-            raise Unreadable("the file's streams cannot be read") from error
+        for more in ([], ["-bsf:v", _TIMES]) if video is not None else ([],):
+            try:
+                await self._run_ffmpeg([*args, *more, f"file:{target}"], read=[source], write=[out_dir])
+                break
+            except ChildFailed as error:
+                if error.reason != "exit":
+                    raise
+                failed = error
+        else:
+            raise Unreadable("the file's streams cannot be read") from failed
         first_audio = 0 if video is None else 1
         return target, replace(
             info,

@@ -132,7 +132,7 @@ def _video(info: SourceInfo, video: VideoTrack, audio: list[AudioTrack], cap: La
         (Reason.PIXEL_FORMAT, video.pix_fmt not in _PIXELS or video.bit_depth != 8),
         (Reason.HDR, video.hdr),
         (Reason.INTERLACED, video.interlaced),
-        (Reason.ROTATED, video.rotation != 0),
+        (Reason.ROTATED, video.rotation != 0 or video.mirrored),
         (Reason.ASPECT, video.sar != 1),
         # 4:2:0 has no half chroma samples; decoders crop odd sizes, but some players show a green line
         (Reason.SIZE, allowed is None or video.width % 2 == 1 or video.height % 2 == 1),

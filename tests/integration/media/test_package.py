@@ -63,7 +63,7 @@ def packets(path: Path) -> list[tuple[int, int, int]]:
 
 
 VIDEO_CLIPS = [
-    "h264", "h264_moov_at_end", "h264_fragmented", "h264_mkv", "h264_ts", "h264_flv", "h264_no_b", "h264_deep_b",
+    "h264", "h264_moov_at_end", "h264_fragmented", "h264_mkv", "h264_ts", "h264_ts_wrapped", "h264_flv", "h264_no_b", "h264_deep_b",
     "h264_long", "no_audio", "rate_23.976", "rate_29.97", "rate_50", "rate_60", "vfr", "portrait", "late_audio",
 ]  # fmt: skip
 

@@ -1,13 +1,20 @@
 """What cannot be made ends, says why in words for its owner, and leaves nothing behind."""
 
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from polycast.domain.errors import Conflict, Invalid
+from polycast.domain.errors import ChildFailed, Conflict, Invalid
 from polycast.domain.states import AssetStatus, OutputStatus
+from polycast.jobs.registry import Args
+from polycast.jobs.retry import Backoff, Retry
+from polycast.media.package import PackagedTrack
+from polycast.media.toolkit import MediaToolkit
+from polycast.services.pipeline.process import Process
 from tests.support.meddling import at_point
 from tests.support.media import Media
 from tests.support.studio import Studio
@@ -41,6 +48,37 @@ async def test_the_ladder_fails_and_the_first_generation_plays_on(studio: Studio
     assert (await studio.events(asset.uid))[-1] == "output.failed"
     await _after_a_day(studio)
     await studio.check_books()
+
+
+class Stumbling(MediaToolkit):
+    """A toolkit whose cutter breaks over every file."""
+
+    async def package(self, *args: Any, **more: Any) -> list[PackagedTrack]:
+        raise ChildFailed("package", "exit", returncode=70)
+
+
+async def test_a_file_that_the_cutter_stumbles_over_is_encoded(studio: Studio, media: Media) -> None:
+    own = studio.platform.media
+    stumbling = Stumbling(**{field.name: getattr(own, field.name) for field in fields(own)})
+    services = studio.services
+    process = Process(services.db, studio.platform.workspace, stumbling, services.jobs)
+
+    async def run(args: Args) -> None:
+        await process.run(args["output"])
+
+    services.jobs.register("stumble", run, queue="package", retry=Retry(backoff=Backoff(first_s=0.01)))
+    asset = await studio.make(await studio.upload(media.clip("h264_no_b")))
+    await studio.execute(
+        "UPDATE procrastinate_jobs SET task_name = 'stumble' WHERE task_name = 'process_output'"
+    )
+    async with studio.working():
+        asset = await studio.settled(asset.uid)
+        await studio.quiet()
+    assert (asset.status, asset.error) == (AssetStatus.AVAILABLE, None)
+    assert [code for name, code, _ in await studio.job_failures()] == ["child_failed"]
+    assert asset.generation is not None
+    assert [t.name for t in asset.generation.tracks if t.kind == "video"] == ["180p"]
+    await studio.check_whole(asset)
 
 
 async def test_a_growing_generation_that_cannot_be_finished_is_an_error(

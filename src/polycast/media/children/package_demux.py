@@ -74,7 +74,8 @@ def package(
         if any(w["index"] >= len(streams) for w in wanted):
             raise NotPackageable("no such track")
         tracks = {w["index"]: _track(streams[w["index"]], w, out) for w in wanted}
-        cutter = _Cutter(list(tracks.values()), target_s, limit_s)
+        zero = bool({"matroska", "mov"} & set(container.format.name.split(",")))
+        cutter = _Cutter(list(tracks.values()), target_s, limit_s, zero=zero)
         try:
             for packet in container.demux([t.stream for t in tracks.values()]):
                 cutter.take(tracks[packet.stream_index], packet)
@@ -109,7 +110,8 @@ def _track(stream: Any, want: dict[str, Any], out: Path) -> Track:
 
 
 class _Cutter:
-    def __init__(self, tracks: list[Track], target_s: float, limit_s: float) -> None:
+    def __init__(self, tracks: list[Track], target_s: float, limit_s: float, *, zero: bool) -> None:
+        self._zero = zero
         self._tracks = tracks
         self._leader = next((t for t in tracks if t.video), tracks[0])
         self._target, self._limit = Fraction(target_s), Fraction(limit_s) * Fraction(101, 100)
@@ -137,9 +139,11 @@ class _Cutter:
     def _release(self) -> None:
         starts = [p.pts * p.time_base for _, p in self._early]
         self._origin = min(starts, default=Fraction(0))
-        # audio priming in Matroska and fragmented MP4 comes as times before zero
-        if self._origin < 0:
-            self._origin = Fraction(0)
+        # Audio priming in Matroska and fragmented MP4 comes as times before zero. Elsewhere, and in a picture's
+        # case, such times are as good as any: a transport stream's clock goes round every 26 hours.
+        if self._zero and self._origin < 0:
+            pictures = (p.pts * p.time_base for track, p in self._early if track.video)
+            self._origin = min(Fraction(0), min(pictures, default=Fraction(0)))
         early, self._early = self._early, []
         for track, packet in early:
             self._add(track, packet)

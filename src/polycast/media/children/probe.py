@@ -11,9 +11,12 @@ from polycast.domain.errors import Encrypted, LimitExceeded, NoPlayableTracks, U
 from polycast.domain.media import KeyframeIndex, SourceChapter, SourceInfo
 from polycast.media.children import mp4_boxes, mp4_tables, probe_index, probe_scan, probe_tracks
 from polycast.media.children.opening import open_source
+from polycast.media.children.picture_scaler import orientation
 from polycast.media.children.protocol import main
 from polycast.media.toolkit_allowlist import DECODERS
 
+_LOOKED_AT = 4
+"""video tracks whose first picture is decoded"""
 _STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
 
 
@@ -76,6 +79,7 @@ def _info(
     end_s = start_s + duration_s
     found: dict[str, list[Any]] = {"video": [], "audio": [], "subtitle": []}
     keyframes: KeyframeIndex | None = None
+    unturned: list[int] = []
     for stream in streams:
         kind, context = stream.type, stream.codec_context
         number = len(found[kind]) + 1
@@ -92,12 +96,21 @@ def _info(
             mp4 = next((t for t in tables if t.number == stream.index and t.handler == b"vide"), None)
             times = probe_index.from_tables(mp4) if mp4 is not None else None
             track = probe_tracks.video(number, stream, mp4=mp4, times=times, still=still, end_s=end_s)
+            if mp4 is None:
+                unturned.append(len(found[kind]))
             found[kind].append(track)
             if keyframes is None and not track.attached_picture and not still:
                 # of an MP4 in fragments FFmpeg knows only those it has met: no index at all
                 keyframes = (
                     times.keyframes if times else None if mp4 else _other_index(container, stream, end_s)
                 )
+    for at in unturned[:_LOOKED_AT]:
+        # outside MP4 a turn is told in as many ways as there are containers, and by pictures themselves (Exif,
+        # H.264's SEI): the first one decoded has it, however it was told
+        track = found["video"][at]
+        frame = probe_scan.first_frame(container, container.streams[track.index])
+        if frame is not None:
+            found["video"][at] = probe_tracks.turned(track, orientation(frame))
     if not found["audio"] and all(v.attached_picture for v in found["video"]):
         raise NoPlayableTracks("the file has no video or audio that can be played here")
     return SourceInfo(

@@ -1,6 +1,7 @@
 """Short looks at the bytes themselves: playlists by name, scrambled transport streams, missing durations."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ _PLAYLISTS = (
 _TS, _SYNC = 188, 0x47
 _SCRAMBLING = 0xC0
 _SCAN_S = 15.0
+_FIRST_S = 2.0
 
 
 def refuse_playlists(path: str) -> None:
@@ -39,6 +41,24 @@ def scrambled(path: str) -> bool:
     packets = len(head) // _TS
     marked = sum(1 for i in range(packets) if head[i * _TS + 3] & _SCRAMBLING)
     return marked > packets // 2
+
+
+def first_frame(container: Any, stream: Any) -> Any | None:
+    """The first picture of a stream, None where the beginning gives none. Rewinds before and afterwards."""
+    deadline = time.monotonic() + _FIRST_S
+    try:
+        container.seek(0)
+        for packet in container.demux(stream):
+            for frame in packet.decode():
+                return frame
+            if time.monotonic() > deadline:
+                return None
+    except (OSError, ValueError, LookupError):  # PyAV's errors are one of these
+        return None
+    finally:
+        with suppress(OSError, ValueError, LookupError):
+            container.seek(0)
+    return None
 
 
 def measured_duration(container: Any, streams: list[Any], start_s: float) -> float:

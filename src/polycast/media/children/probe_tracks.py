@@ -1,5 +1,6 @@
 """Facts of single streams, as FFmpeg and the MP4 boxes state them."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import atan2, degrees
 from typing import Any
@@ -26,7 +27,7 @@ def video(
 ) -> VideoTrack:
     """A video stream. `mp4` and `times` where the container is MP4 with tables."""
     context = stream.codec_context
-    rotation = _rotation(mp4.matrix) if mp4 else 0
+    rotation, mirrored = _turn(mp4.matrix) if mp4 else (0, False)
     sar = _fraction(stream.sample_aspect_ratio) or _fraction(context.sample_aspect_ratio) or Fraction(1)
     if not Fraction(1, 20) < sar < 20:
         sar = Fraction(1)
@@ -52,6 +53,7 @@ def video(
         pix_fmt=context.pix_fmt,
         bit_depth=depth,
         rotation=rotation,
+        mirrored=mirrored,
         sar=sar,
         frame_rate=None if still else average or nominal,
         nominal_rate=None if still else nominal,
@@ -109,10 +111,24 @@ def captions(number: int, stream: Any) -> CaptionTrack:
     )
 
 
-def _rotation(matrix: tuple[int, ...]) -> int:
-    """Clockwise degrees to turn the coded picture by: 0, 90, 180 or 270 (ISO/IEC 14496-12 §6.2.2)."""
-    a, b = matrix[0], matrix[1]
-    return round(degrees(atan2(b, a)) / 90) * 90 % 360
+def turned(track: VideoTrack, filters: tuple[str, ...]) -> VideoTrack:
+    """The track, to be turned upright by these filters (`picture_scaler.orientation` of its first frame)."""
+    turn = next((f for f in filters if f.startswith("transpose")), "")
+    rotation = 90 if turn.startswith("transpose=clock") else 270 if turn else 180 if len(filters) == 2 else 0
+    width, height = track.display_width, track.display_height
+    return replace(
+        track,
+        rotation=rotation,
+        mirrored=turn.endswith("_flip") or filters in {("hflip",), ("vflip",)},
+        display_width=height if turn else width,
+        display_height=width if turn else height,
+    )
+
+
+def _turn(matrix: tuple[int, ...]) -> tuple[int, bool]:
+    """Clockwise degrees to turn the coded picture by, and whether it is mirrored (ISO/IEC 14496-12 §6.2.2)."""
+    a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
+    return round(degrees(atan2(b, a)) / 90) * 90 % 360, a * d - b * c < 0
 
 
 def _codec(context: Any) -> str:

@@ -13,13 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
 from polycast.db.tables import assets, chunk_jobs, generations
-from polycast.domain.errors import MediaError, NoPlayableTracks, NotFound
+from polycast.domain.errors import ChildFailed, MediaError, NoPlayableTracks, NotFound
 from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.domain.states import AssetStatus, GenerationState
 from polycast.domain.tracks import TrackHeader, TrackLog
 from polycast.jobs.dispatcher import Dispatcher
 from polycast.jobs.queue import JobQueue
+from polycast.jobs.registry import running_job
 from polycast.media.chunks import Chunk, plan_chunks
 from polycast.media.encode_source import PreparedSource
 from polycast.media.grid import plan_grid
@@ -297,7 +298,13 @@ class Process:
                     tracks = await self._media.package(
                         path, out, selection, narrowed, target_s=self._segment_s, on_event=hear
                     )
-            except NotPackageable as error:
+            except (NotPackageable, ChildFailed) as error:
+                if isinstance(error, ChildFailed):
+                    await self._space.blame_space(error)
+                    known = running_job()
+                    if error.reason in ("start", "sandbox") or known is None or not known.failures:
+                        raise
+                    # it does so again: our cutter stumbles over this file; the encoder may well read it
                 log.info("asset %s is encoded, not packaged: %s", work.asset_uid, error)
                 await self._drop(generation)
                 return None
