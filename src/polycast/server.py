@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polycast import settings as configuration
+from polycast.bodies import HeardAnswers
 from polycast.bootstrap import Platform, build_platform
 from polycast.delivery.app import delivery
 from polycast.dialects.gotipath.app import create_gotipath
@@ -81,7 +82,8 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
     ]
     framework = Starlette(routes=table, lifespan=lifespan)
     by_host = {host: (dialects[name], VENDOR_BASE[name]) for host, name in settings.hosts.items()}
-    return TrustedProxies(_Front(framework, delivered.media, by_host), settings.trusted_proxies)
+    front = HeardAnswers(_Front(framework, delivered.media, by_host))
+    return TrustedProxies(front, settings.trusted_proxies)
 
 
 _ENGINE = (
