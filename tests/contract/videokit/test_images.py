@@ -10,6 +10,7 @@ from PIL import Image
 from tests.contract.videokit.conftest import Shared
 from tests.contract.videokit.kit import Kit, ids, objects
 from tests.support.media import Media
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -56,7 +57,11 @@ async def test_an_uploaded_image_becomes_the_poster_and_ceases_to_be(
     assert (served.content, served.headers["content-type"]) == (data, "image/png")
     found = await kit.call("GET", f"{root}/uploaded/{file}")
     assert (found["status"], found["url"], found["fileSize"]) == ("Completed", done["url"], len(data))
-    before = (await kit.player(asset)).get("poster")
+
+    async def still() -> object:
+        return (await kit.player(asset)).get("poster")
+
+    before = await until(still, timeout_s=40, what="a still of the video")
     attached = {"poster": {"Id": file, "Name": "run_poster.png", "Url": done["url"]}}
     assert await kit.call("POST", root, {"Images": attached}) is None
     assert (await kit.player(asset))["poster"] == done["url"]
