@@ -1,8 +1,8 @@
 """All benches, or some: `python -m bench [NAME …] [--smoke] [--list]`; what follows `--` goes to each script.
 
 Each script runs alone, one after the other. What it prints, its figures and the machine are kept in
-`bench/results/DATE-NAME.json`, and its rows for docs/benchmarks.md in `DATE-NAME.md` beside it; smoke runs
-keep nothing.
+`bench/results/DATE-NAME.json` (options behind the name), and its rows for docs/benchmarks.md in a `.md` beside
+it; smoke runs keep nothing.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def run(name: str, more: list[str], *, smoke: bool) -> bool:
 def keep(
     name: str, facts: dict[str, Any], printed: list[str], rows: list[dict[str, Any]], more: list[str]
 ) -> None:
-    """Write the result; a second run on the same day replaces the first."""
+    """Write the result; a second run of the same bench with the same options replaces the first of that day."""
     RESULTS.mkdir(exist_ok=True)
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     result = {
@@ -73,12 +73,22 @@ def keep(
         "figures": rows,
         "printed": printed,
     }
-    target = RESULTS / f"{day}-{name}.json"
+    label = "-".join([name, *(text.strip("-") for text in more)])
+    target = RESULTS / f"{day}-{label}.json"
     target.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if rows:
         table = "\n".join(markdown(row) for row in rows)
         target.with_suffix(".md").write_text(f"{table}\n", encoding="utf-8")
     print(f"== kept in {target.relative_to(ROOT)}", flush=True)
+
+
+def table() -> str:
+    """The table of docs/benchmarks.md: of each bench, with each set of options, what was kept last."""
+    newest = {path.stem[len("2026-01-01-") :]: path for path in sorted(RESULTS.glob("*.json"))}
+    lines = ["| what | median | p95 | against | ratio | goal | met |", "|---|---|---|---|---|---|---|"]
+    for _, path in sorted(newest.items()):
+        lines += [markdown(row) for row in json.loads(path.read_text(encoding="utf-8"))["figures"]]
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -91,10 +101,14 @@ def main() -> int:
         "--smoke", action="store_true", help="each as small and as often as shows that it runs"
     )
     parser.add_argument("--list", action="store_true", help="names, one a line")
+    parser.add_argument("--table", action="store_true", help="rows of the newest kept results")
     own, _, more = _split(sys.argv[1:])
     given = parser.parse_args(own)
     if given.list:
         print("\n".join(known))
+        return 0
+    if given.table:
+        print(table())
         return 0
     if unknown := [name for name in given.names if name not in known]:
         parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(known)}")

@@ -100,12 +100,12 @@ class Report:
 def text(row: dict[str, Any]) -> str:
     """One figure as a line."""
     against = (
-        f"{row['rival']} {row['rival_median']:.3g}" if "rival" in row else f"limit {row.get('limit', 0):g}"
+        f"{row['rival']} {row['rival_median']:.3g}" if "rival" in row else f"limit {row.get('limit', 0):.3g}"
     )
     verdict = {None: "", True: "  met", False: "  MISSED"}[row["met"]]
     if row["smoke"]:
         verdict = f"  (under {LEAST_RUNS} runs: no measurement)"
-    goal = f" (goal {row['goal']:g})" if row["goal"] is not None else ""
+    goal = f" (goal {row['goal']:.3g})" if row["goal"] is not None else ""
     return (
         f"{row['what']:<28} median {row['median']:.3g} {row['unit']}, p95 {row['p95']:.3g}; {against}; "
         f"ratio {row['ratio']:.2f}{goal}{verdict}"
@@ -115,10 +115,10 @@ def text(row: dict[str, Any]) -> str:
 def markdown(row: dict[str, Any]) -> str:
     """One figure as a row of the table in docs/benchmarks.md."""
     against = (
-        f"{row['rival']}: {row['rival_median']:.3g}" if "rival" in row else f"limit {row.get('limit', 0):g}"
+        f"{row['rival']}: {row['rival_median']:.3g}" if "rival" in row else f"limit {row.get('limit', 0):.3g}"
     )
     met = {None: "", True: "yes", False: "**no**"}[row["met"]]
     return (
         f"| {row['what']} | {row['median']:.3g} {row['unit']} | {row['p95']:.3g} | {against} "
-        f"| {row['ratio']:.2f} | {'' if row['goal'] is None else format(row['goal'], 'g')} | {met} |"
+        f"| {row['ratio']:.2f} | {'' if row['goal'] is None else format(row['goal'], '.3g')} | {met} |"
     )
