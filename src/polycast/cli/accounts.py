@@ -62,15 +62,14 @@ async def _caller(services: "Services", name: str) -> Caller:
 
 @keys.command("list")
 def list_keys(tenant: TenantOption = "", data: DataOption = None) -> None:
-    """Show a tenant's keys, without their secrets."""
+    """Show a tenant's keys, and those of all tenants (owner); without their secrets."""
     from polycast.domain.paging import PageRequest
 
     async def work(services: "Services") -> None:
-        page = await services.keys.list(await _caller(services, tenant), PageRequest(limit=1000))
-        for key in page.items:
+        caller = await _caller(services, tenant)
+        own = (await services.keys.list(caller, PageRequest(limit=1000))).items
+        for key in (*await services.keys.list_of_organization(caller), *own):
             typer.echo(f"{key.uid}  {key.role.value:<7} {key.created_at:%Y-%m-%d}  {key.name}")
-        if not page.items:
-            typer.echo("no keys of this tenant (keys of the whole installation are not listed)", err=True)
 
     _with_services(data, work)
 
@@ -108,7 +107,11 @@ def revoke_key(
     """Refuse a key from now on."""
 
     async def work(services: "Services") -> None:
-        await services.keys.revoke(await _caller(services, tenant), key)
+        caller = await _caller(services, tenant)
+        try:
+            await services.keys.revoke(caller, key)
+        except NotFound:
+            await services.keys.revoke_of_organization(caller, key)
         typer.echo(f"{key} is revoked")
 
     _with_services(data, work)

@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 from polycast.cli.videokit_client import Progress as AssetProgress
-from polycast.cli.videokit_client import VideoKitClient
+from polycast.cli.videokit_client import VideoKitClient, why
 from polycast.domain.errors import Invalid, MediaError, UpstreamFailed
 
 _POLL_S = 0.25
@@ -56,6 +56,9 @@ async def publish(
     console = console or Console()
     async with _as_file(source, console) as path, VideoKitClient(url, key) as client:
         name = title or Path(unquote(urlsplit(source).path)).stem or "Video"
+        presets = await client.presets()
+        if preset not in presets:
+            raise Invalid(f"there is no preset {preset}: one of {', '.join(presets)}", field="preset")
         started = await client.start_upload(path, name)
         with _upload_bars(console) as bars:
             bar = bars.add_task(f"upload {path.name}", total=path.stat().st_size)
@@ -123,6 +126,8 @@ async def _as_file(source: str, console: Console) -> AsyncIterator[Path]:
         if not path.is_file():  # noqa: ASYNC240 - one call
             what = "is no file" if path.exists() else "no such file"  # noqa: ASYNC240 - one call
             raise Invalid(f"{source}: {what}", field="source")
+        if not path.stat().st_size:  # noqa: ASYNC240 - one call
+            raise Invalid(f"{source} is empty", field="source")
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="polycast-publish-") as folder:
@@ -145,4 +150,4 @@ async def _download(source: str, path: Path, console: Console) -> None:
                     file.write(piece)
                     bars.advance(bar, len(piece))
     except httpx.HTTPError as error:
-        raise UpstreamFailed(f"{source}: {error or type(error).__name__}") from error
+        raise UpstreamFailed(f"{source}: {why(error)}") from error

@@ -149,12 +149,15 @@ def _ready(settings: Settings, key: str | None, begun: float) -> Ready:
 
 def _services(settings: Settings, url: str) -> list[ServiceSpec]:
     """The roles; encoding has a process of its own, packaging and upkeep share one."""
+    form = "text" if settings.log_format == "auto" and sys.stderr.isatty() else settings.log_format
     environment = dict(os.environ) | {
         f"{PREFIX}DATA": str(settings.data),
         f"{PREFIX}DATABASE_URL": url,
         f"{PREFIX}HTTP_HOST": settings.http_host,
         f"{PREFIX}HTTP_PORT": str(settings.http_port),
         "PYTHONUNBUFFERED": "1",
+        # they write into our pipe, we maybe to a terminal
+        f"{PREFIX}LOG_FORMAT": form,
     }
 
     def role(name: str, module: str, *args: str, ready: bool = False) -> ServiceSpec:

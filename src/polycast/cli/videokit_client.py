@@ -70,6 +70,11 @@ class VideoKitClient:
         await self._api.aclose()
         await self._parts.aclose()
 
+    async def presets(self) -> list[str]:
+        """Names of all that can be made of a video."""
+        answer = await self._call("GET", "/transcoder/v1/presets")
+        return [str(each["name"]) for each in answer["items"]]
+
     async def start_upload(self, path: Path, name: str) -> Json:
         """Announce a file; the answer is what `upload` wants."""
         size = path.stat().st_size  # noqa: ASYNC240 - one call
@@ -162,7 +167,7 @@ class VideoKitClient:
             except httpx.HTTPError as error:
                 on_bytes(-sent)  # it is sent again
                 if attempt == _TRIES:
-                    raise UpstreamFailed(f"a part of the upload failed: {_why(error)}") from error
+                    raise UpstreamFailed(f"a part of the upload failed: {why(error)}") from error
             await asyncio.sleep(0.5 * attempt)
         raise AssertionError("unreachable")
 
@@ -180,7 +185,7 @@ class VideoKitClient:
                 f"nobody answers at {self._origin} ({error}): is `polycast up` running there? --url names another address"
             ) from error
         except (httpx.HTTPError, ValueError) as error:
-            raise UpstreamFailed(f"{self._origin}: {_why(error)}") from error
+            raise UpstreamFailed(f"{self._origin}: {why(error)}") from error
         return result
 
 
@@ -190,7 +195,8 @@ def _read(path: Path, start: int, length: int) -> bytes:
         return file.read(length)
 
 
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
+    """What went wrong with a request, in one line: the server's own words where it has some."""
     if isinstance(error, httpx.HTTPStatusError):
         try:
             return str(error.response.json()["status"]["message"])

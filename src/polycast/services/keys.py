@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
 
 from polycast.db.engine import Database
 from polycast.db.tables import api_keys, organizations, tenants
@@ -230,6 +230,13 @@ class ApiKeys:
             )
             return Page([_key(row) for row in rows], total, page)
 
+    async def list_of_organization(self, caller: Caller) -> tuple[ApiKey, ...]:
+        """The organization's own live keys (role owner), oldest first."""
+        caller.require(Permission.ORGANIZE)
+        async with self._db.connect() as tx:
+            query = select(api_keys).where(_organization_wide(caller)).order_by(api_keys.c.num)
+            return tuple(_key(row) for row in await tx.execute(query))
+
     async def get(self, caller: Caller, uid: UUID) -> ApiKey:
         """One live key of the tenant; NotFound otherwise."""
         caller.require(Permission.MANAGE)
@@ -266,19 +273,27 @@ class ApiKeys:
         return _key(row)
 
     async def revoke(self, caller: Caller, uid: UUID) -> None:
-        """Refuse the key from now on.
+        """Refuse a key of the tenant from now on.
 
         Raises:
             Conflict: the key is the one the call is made with; use another one to revoke it.
         """
         caller.require(Permission.MANAGE)
+        await self._revoke(caller, uid, _own(caller, uid))
+
+    async def revoke_of_organization(self, caller: Caller, uid: UUID) -> None:
+        """Refuse a key of the organization (role owner) from now on; raises as `revoke`."""
+        caller.require(Permission.ORGANIZE)
+        await self._revoke(caller, uid, and_(api_keys.c.uid == uid, _organization_wide(caller)))
+
+    async def _revoke(self, caller: Caller, uid: UUID, which: ColumnElement[bool]) -> None:
         if caller.actor == f"key:{uid}":
             raise Conflict("a key cannot revoke itself")
         async with self._db.transaction() as tx:
             row = (
                 await tx.execute(
                     update(api_keys)
-                    .where(_own(caller, uid))
+                    .where(which)
                     .values(revoked_at=func.now(), updated_at=func.now())
                     .returning(api_keys.c.num)
                 )
@@ -304,6 +319,14 @@ def _shown_again(tenant_num: int) -> Select[Any]:
 def _own(caller: Caller, uid: UUID):  # type: ignore[no-untyped-def]
     return and_(
         api_keys.c.uid == uid, api_keys.c.tenant_num == caller.tenant.num, api_keys.c.revoked_at.is_(None)
+    )
+
+
+def _organization_wide(caller: Caller) -> ColumnElement[bool]:
+    return and_(
+        api_keys.c.organization_num == caller.tenant.organization_num,
+        api_keys.c.tenant_num.is_(None),
+        api_keys.c.revoked_at.is_(None),
     )
 
 
