@@ -64,7 +64,7 @@ def answer_for(scope: Scope, seen: Seen, extra: Headers, media_type: str) -> Ans
         if outcome is Outcome.NOT_MODIFIED:
             return Answer(304, headers)
         if outcome is Outcome.FAILED:
-            return Answer(412, [*headers, (b"content-length", b"0")])
+            return Answer(412, [*_uncached(headers), (b"content-length", b"0")])
     span: ByteSpan | Unsatisfiable | None = None
     # a Range means something for GET only (14.2)
     if (
@@ -75,7 +75,7 @@ def answer_for(scope: Scope, seen: Seen, extra: Headers, media_type: str) -> Ans
         span = single_range(ranges["range"], seen.size)
     if isinstance(span, Unsatisfiable):
         unsatisfied = unsatisfied_content_range(seen.size).encode()
-        return Answer(416, [*headers, (b"content-range", unsatisfied), (b"content-length", b"0")])
+        return Answer(416, [*_uncached(headers), (b"content-range", unsatisfied), (b"content-length", b"0")])
     headers.append((b"content-type", media_type.encode()))
     if span is None:
         headers.append((b"content-length", b"%d" % seen.size))
@@ -83,6 +83,11 @@ def answer_for(scope: Scope, seen: Seen, extra: Headers, media_type: str) -> Ans
     headers.append((b"content-length", b"%d" % span.length))
     headers.append((b"content-range", span.content_range(seen.size).encode()))
     return Answer(206, headers, span)
+
+
+def _uncached(headers: Headers) -> Headers:
+    """For refusals: how long the object may be kept must not hold for them (RFC 9111 section 3)."""
+    return [*((n, v) for n, v in headers if n != b"cache-control"), (b"cache-control", b"no-store")]
 
 
 def _asked(scope: Scope) -> tuple[dict[str, str], dict[str, str]]:

@@ -58,7 +58,7 @@ def player_config(
             title=asset.title or "Untitled",
             description=asset.description,
             duration_s=asset.duration_ms / 1000 if asset.duration_ms else None,
-            kind="audio" if generation is not None and _sound_only(asset) else "video",
+            kind="audio" if sound_only(asset) else "video",
             width=asset.width,
             height=asset.height,
         ),
@@ -96,7 +96,8 @@ def poster_url(asset: Asset, base: str) -> str | None:
     return None
 
 
-def _sound_only(asset: Asset) -> bool:
+def sound_only(asset: Asset) -> bool:
+    """Whether an asset plays and has no picture."""
     return asset.generation is not None and not any(t.kind == "video" for t in asset.generation.tracks)
 
 

@@ -122,7 +122,7 @@ def _header(track: Track) -> TrackHeader:
         frame_rate=track.frame_rate,
         sample_rate=track.sample_rate,
         channels=track.channels,
-        video_range="SDR" if track.kind == "video" else "",
+        video_range="" if track.kind == "audio" else "SDR",
         language=track.language,
         label=track.label,
     )

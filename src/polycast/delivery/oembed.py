@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from html import escape
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
+from xml.etree import ElementTree as ET
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from polycast.delivery.look import poster_url
+from polycast.delivery.look import poster_url, sound_only
 from polycast.delivery.origin import Origins
 from polycast.domain.errors import NotFound
+from polycast.protocols.xml_text import xml_text
 from polycast.services.playback import Playback
 
 _ANY = {"access-control-allow-origin": "*"}
+_SOUND = (640, 210)
+"""size of the player of a sound in pixels"""
 
 
 class OEmbed:
@@ -29,10 +33,14 @@ class OEmbed:
         return [Route("/oembed", self.answer)]
 
     async def answer(self, request: Request) -> Response:
-        """JSON only (2.3.4.2); 404 for what is no video of ours, 401 for one that needs a token (2.3.2)."""
+        """JSON or XML (2.3.4); 404 for what is no video of ours, 401 for one that needs a token (2.3.2).
+
+        A moment in the address (`?t=`) is kept. Sound is "rich" (2.3.4.4): there is no picture to size.
+        """
         query = request.query_params
-        if query.get("format", "json") != "json":
-            return _error(501, "only json")
+        wanted = query.get("format", "json")
+        if wanted not in ("json", "xml"):
+            return _error(501, "format is json or xml")
         path = self._own_path(request, query.get("url", ""))
         if path is None:
             return _error(404, "url names no video")
@@ -43,20 +51,19 @@ class OEmbed:
         if found.policy.blocked or found.policy.token_required:
             return _error(401, "the video is not open to everybody")
         asset, base, player = found.asset, self._origins.base(request), self._origins.pages(request)
-        width, height = _fitted(
-            asset.width or 1280,
-            asset.height or 720,
-            _number(query.get("maxwidth")),
-            _number(query.get("maxheight")),
-        )
+        sound = sound_only(asset)
+        shape = _SOUND if sound else (asset.width or 1280, asset.height or 720)
+        most = _number(query.get("maxwidth")), _number(query.get("maxheight"))
+        width, height = _clipped(shape, *most) if sound else _fitted(*shape, *most)
+        at = _moment(query.get("url", ""))
         title = asset.title or "Untitled"
         document: dict[str, Any] = {
             "version": "1.0",
-            "type": "video",
+            "type": "rich" if sound else "video",
             "title": title,
             "provider_name": found.tenant_name,
             "provider_url": player,
-            "html": f'<iframe src="{escape(player)}/embed/{found.code}" width="{width}" height="{height}" '
+            "html": f'<iframe src="{escape(player)}/embed/{found.code}{at}" width="{width}" height="{height}" '
             f'title="{escape(title)}" style="border:0" allow="autoplay; fullscreen; picture-in-picture" '
             "allowfullscreen></iframe>",
             "width": width,
@@ -65,7 +72,10 @@ class OEmbed:
         poster = poster_url(asset, base)
         if poster:
             document |= {"thumbnail_url": poster, "thumbnail_width": width, "thumbnail_height": height}
-        return JSONResponse(document, headers={**_ANY, "cache-control": "public, max-age=300"})
+        headers = {**_ANY, "cache-control": "public, max-age=300"}
+        if wanted == "xml":
+            return Response(_xml(document), media_type="text/xml", headers=headers)
+        return JSONResponse(document, headers=headers)
 
     def _own_path(self, request: Request, url: str) -> str | None:
         """The asset that an address of our player pages names, None for any other address."""
@@ -80,6 +90,19 @@ class OEmbed:
         return steps[2] if len(steps) == 3 and steps[1] in ("play", "embed") else None
 
 
+def _moment(url: str) -> str:
+    """The query that makes a frame begin where the linked page does."""
+    at = parse_qs(urlsplit(url).query).get("t", [""])[0]
+    return f"?t={escape(quote(at, safe=''))}" if at and len(at) <= 16 else ""
+
+
+def _xml(document: dict[str, Any]) -> bytes:
+    root = ET.Element("oembed")
+    for name, value in document.items():
+        ET.SubElement(root, name).text = xml_text(str(value))
+    return b'<?xml version="1.0" encoding="utf-8" standalone="yes"?>\n' + ET.tostring(root)
+
+
 def _error(status: int, words: str) -> Response:
     return JSONResponse({"error": words}, status, headers=_ANY)
 
@@ -88,6 +111,10 @@ def _number(text: str | None) -> int | None:
     """A size in pixels; None for anything that is none."""
     number = int(text) if text and text.isascii() and text.isdigit() and len(text) < 8 else 0
     return number or None
+
+
+def _clipped(shape: tuple[int, int], most_w: int | None, most_h: int | None) -> tuple[int, int]:
+    return min(shape[0], most_w or shape[0]), min(shape[1], most_h or shape[1])
 
 
 def _fitted(width: int, height: int, most_w: int | None, most_h: int | None) -> tuple[int, int]:

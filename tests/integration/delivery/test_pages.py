@@ -3,6 +3,7 @@
 import html
 import re
 from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
 
 import httpx
 from sqlalchemy import insert, update
@@ -67,7 +68,12 @@ async def test_oembed(client: httpx.AsyncClient, services: Services, tenant: Ten
            "http://[", f"javascript://x/play/{made.code}"]  # fmt: skip
     for url in bad:
         assert (await client.get("/oembed", params={"url": url})).status_code == 404, url
-    assert (await client.get("/oembed", params={"url": page, "format": "xml"})).status_code == 501
+    assert (await client.get("/oembed", params={"url": page, "format": "yaml"})).status_code == 501
+    as_xml = await client.get("/oembed", params={"url": f"{page}?t=1m5s", "maxwidth": "320", "format": "xml"})
+    assert as_xml.headers["content-type"].startswith("text/xml")
+    values = {element.tag: element.text for element in ElementTree.fromstring(as_xml.content)}
+    moment = document["html"].replace(f"/embed/{made.code}", f"/embed/{made.code}?t=1m5s")
+    assert values == {name: str(value) for name, value in document.items()} | {"html": moment}
     # the page itself leads there
     link = re.search(r'href="([^"]*/oembed\?[^"]+)"', (await client.get(page)).text)
     assert link and (await client.get(html.unescape(link[1]))).json()["title"] == '<"A" & b>'

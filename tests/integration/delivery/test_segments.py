@@ -107,6 +107,8 @@ async def test_range_beyond_the_end(client: httpx.AsyncClient, services: Service
     answer = await client.get(made.segment(), headers={"range": "bytes=20001-"})
     assert (answer.status_code, answer.headers["content-range"]) == (416, "bytes */20001")
     assert answer.headers["access-control-allow-origin"] == "*"
+    # the year of the object must not hold for the refusal
+    assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_range_is_for_get_only(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
@@ -140,6 +142,8 @@ async def test_conditions(client: httpx.AsyncClient, services: Services, tenant:
     for headers, status in cases:
         answer = await client.get(made.segment(), headers=headers)
         assert answer.status_code == status, headers
+        if status == 412:
+            assert answer.headers["cache-control"] == "no-store"
         if status == 304:
             assert answer.headers["etag"] == etag
             assert answer.headers["cache-control"] == first.headers["cache-control"]

@@ -19,9 +19,12 @@ _ICON = (
     "fill='%230b7a66'/%3E%3Cpath d='M12 9.5v13l10.5-6.5z' fill='%23fff'/%3E%3C/svg%3E\">"
 )
 _PLAIN_STYLE = (
-    "body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f5f4f0;color:#14181f;"
-    "font:16px/1.6 system-ui,sans-serif}main{max-width:34rem;padding:2rem}h1{font-size:1.4rem;margin:0 0 .5rem}"
-    "p{margin:.4rem 0;color:#3b424d}code{padding:.1em .4em;border-radius:.3em;background:#e9e7e0}"
+    ":root{color-scheme:light dark}body{margin:0;min-height:100vh;display:grid;place-items:center;"
+    "background:#f5f4f0;color:#14181f;font:16px/1.6 system-ui,sans-serif}main{max-width:34rem;padding:1rem 2rem}"
+    "h1{font-size:1.4rem;line-height:1.25;margin:0 0 .5rem}p{margin:.4rem 0;color:#3b424d}"
+    "code{padding:.1em .4em;border-radius:.3em;background:#e9e7e0}"
+    "@media(max-height:240px){main{text-align:center;font-size:14px}h1{font-size:1.15rem}}"
+    "@media(prefers-color-scheme:dark){body{background:#101318;color:#eef0f3}p{color:#c3cad4}code{background:#232930}}"
 )
 
 
@@ -166,7 +169,7 @@ def _plain(
     document = f"""<!doctype html>
 <html lang="{text(language or "en")}" dir="{direction(language)}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex"><title>{title}</title><style nonce="{nonce}">{_PLAIN_STYLE}</style></head>
+<meta name="robots" content="noindex">{_ICON}<title>{title}</title><style nonce="{nonce}">{_PLAIN_STYLE}</style></head>
 <body><main><h1>{title}</h1>{body_html}</main></body>
 </html>
 """

@@ -1,6 +1,5 @@
-"""From an MPD value to its text. The XML library escapes; `_text` drops what XML 1.0 cannot carry at all."""
+"""From an MPD value to its text. The XML library escapes; `xml_text` drops what XML 1.0 cannot carry at all."""
 
-import re
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Final
@@ -14,12 +13,11 @@ from polycast.protocols.mpd.model import (
     Representation,
     SegmentTemplate,
 )
+from polycast.protocols.xml_text import xml_text
 
 NAMESPACE: Final = "urn:mpeg:dash:schema:mpd:2011"
 PROFILE: Final = "urn:mpeg:dash:profile:isoff-live:2011"
 _HTTP_CLOCK: Final = "urn:mpeg:dash:utc:http-iso:2014"
-# XML 1.0 section 2.2: everything else is not a character, escaped or not
-_ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(manifest: Manifest) -> str:
@@ -74,7 +72,7 @@ def _adaptation_set(parent: ET.Element, item: AdaptationSet) -> None:
     for kind in ("EssentialProperty", "SupplementalProperty"):
         _descriptors(element, item.descriptors, kind)
     if item.label:
-        _element(element, "Label").text = _text(item.label)
+        _element(element, "Label").text = xml_text(item.label)
     _descriptors(element, item.descriptors, "Role")
     for representation in item.representations:
         _representation(element, representation)
@@ -95,7 +93,7 @@ def _representation(parent: ET.Element, item: Representation) -> None:
     for kind in ("AudioChannelConfiguration", "EssentialProperty", "SupplementalProperty"):
         _descriptors(element, item.descriptors, kind)
     if item.base_url:
-        _element(element, "BaseURL").text = _text(item.base_url)
+        _element(element, "BaseURL").text = xml_text(item.base_url)
     if item.template:
         _template(element, item.template)
 
@@ -126,12 +124,8 @@ def _descriptors(parent: ET.Element, items: tuple[Descriptor, ...], kind: str) -
 
 def _element(parent: ET.Element | None, tag: str, **attributes: str | int | None) -> ET.Element:
     """A child with the attributes in this order, those that are None left out."""
-    given = {name: _text(str(value)) for name, value in attributes.items() if value is not None}
+    given = {name: xml_text(str(value)) for name, value in attributes.items() if value is not None}
     return ET.Element(tag, given) if parent is None else ET.SubElement(parent, tag, given)
-
-
-def _text(value: str) -> str:
-    return _ILLEGAL.sub(" ", value)
 
 
 def _maybe(seconds: Fraction | float | None) -> str | None:
