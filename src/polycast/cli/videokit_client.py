@@ -200,6 +200,6 @@ def why(error: Exception) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         try:
             return str(error.response.json()["status"]["message"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, httpx.StreamError):
             return f"HTTP {error.response.status_code}"
     return str(error) or type(error).__name__

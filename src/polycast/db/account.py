@@ -68,8 +68,10 @@ def as_account(account: Account | None, argv: list[str], touched: Iterable[Path]
         # nothing left to gain: no capability survives into the server
         return [setpriv, *ids, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", *argv]
     capability = _passing_capability()
-    # ambient: survives the change of account and the exec, without a set-uid file
-    return [setpriv, *ids, f"--inh-caps=-all,+{capability}", f"--ambient-caps=+{capability}", *argv]
+    # ambient: survives the change of account and the exec, without a set-uid file. no_setuid_fixup: else access(2),
+    # by which initdb looks for its fellow programs, judges any account but root without its capabilities
+    capable = [f"--inh-caps=-all,+{capability}", f"--ambient-caps=+{capability}"]
+    return [setpriv, *ids, *capable, "--securebits=+no_setuid_fixup", *argv]
 
 
 def reachable(path: Path, account: Account) -> bool:

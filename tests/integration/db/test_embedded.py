@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from polycast.db import binaries
 from polycast.db.embedded import EmbeddedPostgres, NeedsUpgrade
 from polycast.domain.errors import Conflict
 from tests.support.waiting import until
@@ -119,7 +121,11 @@ async def test_changes_no_folder_that_it_did_not_make(tmp_path: Path) -> None:
     closed.mkdir(mode=0o700)
     folders = [closed, *closed.parents]
     before = [stat.S_IMODE(folder.stat().st_mode) for folder in folders]
-    server = EmbeddedPostgres(closed / "a b" / "pg")
+    # the programs too: a clone in /root has both there
+    release = binaries.current()
+    shutil.copytree(release.folder.parent, closed / "programs", symlinks=True)
+    programs = binaries.Binaries(release.major, closed / "programs" / release.folder.name)
+    server = EmbeddedPostgres(closed / "a b" / "pg", release=programs)
     assert _value(await server.start(), "SELECT 1") == 1
     cluster = server.cluster.stat()
     await server.stop()

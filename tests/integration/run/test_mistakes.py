@@ -48,6 +48,8 @@ NOWHERE = f"http://127.0.0.1:{free_port()}"
         (("publish", "{folder}/notes"), "polycast keys create"),
         (("publish", "{folder}/notes", "--key", "x", "--url", "localhost:1"), "must begin with http://"),
         (("publish", "{folder}/notes", "--key", "x", "--url", NOWHERE), f"nobody answers at {NOWHERE} "),
+        (("publish", f"{NOWHERE}/a.mp4", "--key", "x"), "a.mp4: "),
+        (("publish", "{folder}/empty", "--key", "x"), "empty is empty"),
         (("openapi", "nothing"), "one of videokit"),
         (("openapi", "streamdo"), "not in this version"),
         (("live",), "not in this version"),
@@ -57,10 +59,11 @@ def test_a_mistake_is_told_in_plain_words(
     arguments: tuple[str, ...], said: str, polycast: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "notes").write_text("Not a film.")
+    (tmp_path / "empty").touch()
     code, _, errors = polycast(*(word.replace("{folder}", str(tmp_path)) for word in arguments))
     assert code in (1, 2)
     assert said in errors
-    assert os.listdir(tmp_path) == ["notes"], "nothing is made"
+    assert sorted(os.listdir(tmp_path)) == ["empty", "notes"], "nothing is made"
 
 
 def test_the_description_of_an_api_needs_no_installation(polycast: Run, tmp_path: Path) -> None:
