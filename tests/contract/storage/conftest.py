@@ -1,10 +1,6 @@
 """One suite, all stores: local files, S3 over HTTP (moto in its own process), and memory, which
 stands for remote stores whose parts are composed, with and without the disk cache."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -15,37 +11,14 @@ import pytest
 from polycast.storage.cache import CachedStore
 from polycast.storage.factory import StoreOptions, open_store
 from polycast.storage.interface import ObjectStore
-
-_SERVER = """
-import json, sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(json.dumps(server.get_host_and_port()), flush=True)
-sys.stdin.read()  # ends with the test run
-"""
+from tests.support.s3 import s3_server
 
 
 @pytest.fixture(scope="session", autouse=True)
 def s3_endpoint() -> Iterator[str]:
     """Started before the first test of this folder, so that no single test seems to leave it behind."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        host, port = json.loads(process.stdout.readline())
-        yield f"http://{host}:{port}"
-    finally:
-        process.stdin.close()
-        process.kill()
-        process.wait(10)
-        process.stdout.close()
+    with s3_server() as endpoint:
+        yield endpoint
 
 
 STORES = ["local", "s3", "s3-folder", "memory", "cached"]
@@ -60,8 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    spool = tmp_path / "spool"
-    spool.mkdir()
+    spool = tmp_path / "new" / "spool"
     if request.param.startswith("local"):
         opened = open_store(str(tmp_path / "store"))
     elif request.param == "memory":
@@ -81,7 +53,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         )
     yield opened
     await opened.aclose()
-    assert list(spool.iterdir()) == []
+    assert not spool.exists() or list(spool.iterdir()) == []
 
 
 @pytest.fixture
