@@ -13,6 +13,7 @@ import { chooseStrings, fill, type Strings } from "./i18n";
 import { listenKeys } from "./keyboard";
 import { markChapter, wirePage } from "./page";
 import { keep, readPreferences } from "./prefs";
+import { Bookmark, placeOf } from "./resume";
 import { enterFullscreen, leaveFullscreen } from "./screen";
 import { type Phase, Stage } from "./stage";
 import { applyTheme } from "./theme";
@@ -35,6 +36,8 @@ export class App {
   #beacons: Beacons;
   #watcher: ConfigWatcher;
   #bridge: Bridge;
+  /** Where the viewer is, for the next visit; null where nothing is remembered. */
+  #bookmark: Bookmark | null = null;
   #video: HTMLVideoElement;
   #phase: Phase = "idle";
   #loaded = false;
@@ -58,6 +61,10 @@ export class App {
     this.#config = { ...config, start: { ...config.start, ...start } };
     ({ strings: this.#strings, language: this.#language } = chooseStrings(config.theme.language));
     this.#startAt = this.#config.start.at_s;
+    if (this.#config.start.resume && !config.asset.live) {
+      this.#bookmark = new Bookmark(config.asset.code);
+      if (address.at_s === undefined && !this.#startAt) this.#startAt = placeOf(config.asset.code);
+    }
     this.#video = el("video", { class: "pc-video", playsinline: true, preload: "none", tabindex: "-1" });
     this.#video.setAttribute("aria-label", config.asset.title);
     this.#engine = new Engine(this.#video, root);
@@ -396,6 +403,12 @@ export class App {
       for (const name of names.split(" ")) video.addEventListener(name, listener);
     };
     on("timeupdate seeking durationchange progress seeked", () => this.#tick());
+    on("timeupdate", () => {
+      if (this.#started && !video.paused) this.#bookmark?.keep(video.currentTime, this.duration);
+    });
+    on("pause ended seeked", () => {
+      if (this.#started) this.#bookmark?.keep(video.currentTime, this.duration, true);
+    });
     on("play pause ended playing", () => this.#controls.state(video.paused, video.ended));
     on("play", () => root.classList.remove("is-ended"));
     on("playing", () => {

@@ -60,6 +60,8 @@ export interface Start {
   /** none: nothing before play; metadata: the manifest; auto: the first segments too. */
   preload: "none" | "metadata" | "auto";
   at_s: number;
+  /** Go on where this viewer stopped, unless the address says where to begin. */
+  resume: boolean;
 }
 
 export interface PlayerConfig {

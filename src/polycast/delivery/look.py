@@ -1,7 +1,7 @@
 """From a playable asset to the configuration of its player page."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from polycast.delivery import pages
@@ -79,7 +79,7 @@ def player_config(
         ),
         tags=asset.tags,
         theme=theme(found.theme),
-        start=start or pages.Start(),
+        start=replace(start or pages.Start(), resume=found.settings.continue_watching),
         beacon_url=f"{base}/beacons/{found.code}" if _analytics(found) else None,
     )
 

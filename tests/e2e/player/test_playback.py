@@ -55,6 +55,32 @@ async def test_autoplay_at_a_moment(page: Page, site: Site) -> None:
     assert await page.evaluate("polycast.video.muted")
 
 
+async def test_a_viewer_goes_on_where_they_stopped(page: Page, site: Site) -> None:
+    """Only where the tenant wants it, not against the address, and not at a place where little is left."""
+    site.configs["v"] = replace(cases.video(), start=Start(resume=True))
+    await start(page, f"{site.url}/play/v")
+    await page.evaluate("polycast.video.pause(); polycast.video.currentTime = 6")
+    await until(page, "JSON.parse(localStorage.getItem('polycast.places') ?? '[]')[0]?.[1] === 6")
+    site.configs["v"] = cases.video()
+    await start_at(page, f"{site.url}/play/v", 0)
+    site.configs["v"] = replace(cases.video(), start=Start(resume=True))
+    await start_at(page, f"{site.url}/play/v", 6)
+    await start_at(page, f"{site.url}/play/v?t=1", 1)
+    await page.goto(f"{site.url}/play/v?t=9.2")
+    await page.click(".pc-big")
+    await until(page, "polycast.video.ended")
+    await start_at(page, f"{site.url}/play/v", 0)
+
+
+async def start_at(page: Page, url: str, expected_s: float) -> None:
+    """Open a page, press play and see where it begins."""
+    await page.goto(url)
+    await page.click(".pc-big")
+    await until(page, "polycast.video.played.length && polycast.video.currentTime > 0")
+    began = float(await page.evaluate("polycast.video.played.start(0)"))
+    assert expected_s - 0.1 <= began < expected_s + 1
+
+
 async def test_the_end_and_again(page: Page, site: Site) -> None:
     site.configs["v"] = cases.video()
     await start(page, f"{site.url}/play/v?t=8.5")

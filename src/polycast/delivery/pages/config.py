@@ -113,13 +113,17 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How playback begins. The page's own address may override: `?t=90&autoplay=1&muted=1`."""
+    """How playback begins. The page's own address may override: `?t=90&autoplay=1&muted=1`.
+
+    `resume`: go on where this viewer stopped, which their own device remembers.
+    """
 
     autoplay: bool = False
     muted: bool = False
     loop: bool = False
     preload: Literal["none", "metadata", "auto"] = "metadata"
     at_s: float = 0.0
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)
