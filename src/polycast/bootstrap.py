@@ -23,6 +23,7 @@ from polycast.net.outbound import OutboundClient
 from polycast.protocols.signing import Keyring
 from polycast.services.assets import Assets
 from polycast.services.catalog import Collections, Domains, Players
+from polycast.services.egress import Egress
 from polycast.services.files import Files
 from polycast.services.keys import ApiKey, ApiKeys
 from polycast.services.making import ASSEMBLE_JOB, ASSEMBLY_LOCK, PROCESS_JOB
@@ -153,6 +154,7 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         playback=playback,
         sources=SourceLinks(db, store, ring, files),
         views=Views(db, settings.spool_folder),
+        egress=Egress(db),
         upkeep=Upkeep(
             db, store, tenants, uploads, assets, outputs, jobs, retention_days=settings.retention_days
         ),
@@ -167,15 +169,19 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
     return Platform(settings, services, dispatcher, workspace, outbound, media)
 
 
-def _store(settings: Settings) -> ObjectStore:
-    options = StoreOptions(
+def store_options(settings: Settings) -> StoreOptions:
+    """How the media store is reached."""
+    return StoreOptions(
         endpoint=settings.s3_endpoint or None,
         region=settings.s3_region,
         access_key=settings.s3_access_key or None,
         secret_key=settings.s3_secret_key.get_secret_value() or None,
         spool=settings.parts_folder,
     )
-    store = open_store(settings.store_url, options)
+
+
+def _store(settings: Settings) -> ObjectStore:
+    store = open_store(settings.store_url, store_options(settings))
     if store.local_path("probe") is not None or not settings.cache_bytes:
         return store
     return CachedStore(store, settings.data / "cache", settings.cache_bytes)

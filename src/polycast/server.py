@@ -68,8 +68,11 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         warming = asyncio.create_task(platform.warm_up())
+        counting = asyncio.create_task(services.egress.run())
         yield
         warming.cancel()
+        counting.cancel()
+        await asyncio.wait([counting])
         await platform.close()
 
     table: list[BaseRoute] = [

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -202,6 +203,39 @@ def _nearest(folder: Path) -> Path:
     return Path("/")
 
 
+async def _store(settings: Settings) -> Finding:
+    """Media store."""
+    from polycast.bootstrap import store_options
+    from polycast.storage.factory import open_store
+    from polycast.storage.s3 import S3Store
+
+    url = settings.store_url
+    if "://" not in url:
+        return Finding("media store", Verdict.OK, url)
+    store = open_store(url, store_options(settings))
+    key, mend = (
+        f"doctor/{secrets.token_hex(8)}",
+        "check POLYCAST_STORE, POLYCAST_S3_… and the bucket's rights",
+    )
+    try:
+        await store.put(key, b"polycast doctor")
+        same = await store.get(key) == b"polycast doctor"
+        await store.delete([key])
+        pages = await store.browser_uploads() if isinstance(store, S3Store) else True
+    except PolycastError as error:
+        return Finding("media store", Verdict.FAIL, f"{url}: {error.message}", mend)
+    finally:
+        await store.aclose()
+    if not same:
+        return Finding("media store", Verdict.FAIL, f"{url}: it gives back other bytes than it took", mend)
+    if not pages:
+        detail = f"{url} works, but pages in browsers may not upload to it"
+        return Finding(
+            "media store", Verdict.WARN, detail, "give the bucket the CORS rules of docs/storage.md"
+        )
+    return Finding("media store", Verdict.OK, url)
+
+
 async def _database(settings: Settings) -> Finding:
     """Database."""
     from polycast.db import binaries, migrate
@@ -313,5 +347,5 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 CHECKS: tuple[Check, ...] = (
-    _ffmpeg, _pyav, _packager, _sandbox, _player, _data, _disk, _database, _port, _tls, _clock,
+    _ffmpeg, _pyav, _packager, _sandbox, _player, _data, _disk, _store, _database, _port, _tls, _clock,
 )  # fmt: skip

@@ -35,7 +35,7 @@ def delivery(services: Services) -> Delivery:
     admission = Admission(services.playback, services.ring, origins.own)
     presigned = Presigned(services.store) if services.redirect_to_store else None
     objects = Objects(services.store, accel=services.accel_redirect, presigned=presigned)
-    media = Media(services.playback, objects, Manifests(services.playback), admission)
+    media = Media(services.playback, objects, Manifests(services.playback), admission, services.egress)
     # the build may come after the start: check_dir=False answers 404 until then
     files = StaticFiles(directory=pages.dist_dir(), check_dir=False)
     return Delivery(

@@ -26,6 +26,7 @@ from polycast.domain.errors import Forbidden, NotFound
 from polycast.domain.ids import parse_uid
 from polycast.domain.states import GenerationState
 from polycast.protocols.signing import Session
+from polycast.services.egress import Egress
 from polycast.services.playback import Playback
 
 HLS = "application/vnd.apple.mpegurl"
@@ -55,12 +56,18 @@ class Media:
     """The ASGI application behind `/media` and `/s`."""
 
     def __init__(
-        self, playback: Playback, objects: Objects, manifests: Manifests, admission: Admission
+        self,
+        playback: Playback,
+        objects: Objects,
+        manifests: Manifests,
+        admission: Admission,
+        egress: Egress,
     ) -> None:
         self._playback = playback
         self._objects = objects
         self._manifests = manifests
         self._admission = admission
+        self._egress = egress
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; errors become short texts with the right status and CORS headers."""
@@ -85,16 +92,19 @@ class Media:
             # Safari judges sound by its type; video players ask for nothing of the kind
             kind = "audio/mp4" if segment[1].startswith("audio") else None
             body = Body(f"media/{name}/{rest}", kind, immutable=True)
-            await self._objects.serve(scope, receive, send, body, [*ANY_ORIGIN, _IMMUTABLE])
+            sent = await self._objects.serve(scope, receive, send, body, [*ANY_ORIGIN, _IMMUTABLE])
+            self._egress.count(asset, sent)
         elif _OPEN.fullmatch(rest):
             policy = await self._playback.policy(asset)
             if policy is None or policy.blocked:
                 raise NotFound("asset")
             body = Body(f"media/{asset}/{rest}")
-            await self._objects.serve(scope, receive, send, body, [*ANY_ORIGIN, _MINUTES])
+            sent = await self._objects.serve(scope, receive, send, body, [*ANY_ORIGIN, _MINUTES])
+            self._egress.count(asset, sent)
         elif rest.startswith("images/"):
             key, kind = await self._playback.image(asset, rest.removeprefix("images/"))
-            await self._objects.serve(scope, receive, send, Body(key, kind), [*ANY_ORIGIN, _MINUTES])
+            sent = await self._objects.serve(scope, receive, send, Body(key, kind), [*ANY_ORIGIN, _MINUTES])
+            self._egress.count(asset, sent)
         elif _CONTENT.fullmatch(rest):
             await self._content(scope, receive, send, asset, rest, session)
         else:
@@ -126,7 +136,8 @@ class Media:
             if admitted.location is not None:
                 await redirect(send, admitted.location, admitted.headers)
                 return
-        await self._objects.serve(scope, receive, send, Body(f"media/{asset}/{rest}"), headers)
+        sent = await self._objects.serve(scope, receive, send, Body(f"media/{asset}/{rest}"), headers)
+        self._egress.count(asset, sent)
 
     async def _manifest(
         self, scope: Scope, send: Send, asset: UUID, rest: str, session: Session | None

@@ -88,11 +88,14 @@ class Objects:
         self._accel = accel if not accel or accel.endswith("/") else f"{accel}/"
         self._presigned = presigned
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send, body: Body, headers: Headers) -> None:
+    async def serve(self, scope: Scope, receive: Receive, send: Send, body: Body, headers: Headers) -> int:
         """Answer GET or HEAD with an object: 200, 206, 304, 307, 412 or 416 (RFC 9110 sections 13 and 14).
 
         Args:
             headers: of the answer, beside those about the object itself.
+
+        Returns:
+            Bytes of content that went to the viewer; those that a remote store sends itself are not known.
 
         Raises:
             NotFound: no such object; nothing was sent yet.
@@ -104,8 +107,7 @@ class Objects:
             if location is not None:
                 extra = [(b"location", location.encode()), (b"cache-control", b"private, max-age=300")]
                 kept = [h for h in headers if h[0] != b"cache-control"]
-                await _headers_only(send, Answer(307, [*kept, *extra, (b"content-length", b"0")]))
-                return
+                return await _headers_only(send, Answer(307, [*kept, *extra, (b"content-length", b"0")]))
         if self._root is None:
             path = await self._bring(body)
         elif body.immutable:
@@ -114,11 +116,10 @@ class Objects:
         else:
             path = str(self._store.local_path(body.key))
         if path is None:
-            await self._stream(scope, receive, send, body, headers)
-        elif self._accel:
-            await self._by_nginx(send, path, body, headers)
-        else:
-            await self._file(scope, receive, send, path, body, headers)
+            return await self._stream(scope, receive, send, body, headers)
+        if self._accel:
+            return await self._by_nginx(scope, send, path, body, headers)
+        return await self._file(scope, receive, send, path, body, headers)
 
     async def _bring(self, body: Body) -> str | None:
         """A remote object on this disk; None where there is no cache, or no room in it."""
@@ -128,20 +129,28 @@ class Objects:
         found = await self._files.ensure_local(body.key, max_age_s=max_age_s)
         return None if found is None else str(found)
 
-    async def _by_nginx(self, send: Send, path: str, body: Body, headers: Headers) -> None:
+    async def _by_nginx(self, scope: Scope, send: Send, path: str, body: Body, headers: Headers) -> int:
         # nginx answers 404 itself, but without CORS headers a player could not read that
-        if not os.path.isfile(path):  # noqa: ASYNC240, PTH113 - one stat is cheaper than a thread
+        try:
+            status = os.stat(path)  # noqa: PTH116 - one stat is cheaper than a thread
+        except OSError:
+            raise NotFound("object") from None
+        if not stat.S_ISREG(status.st_mode):
             raise NotFound("object")
+        # nginx makes its own ETags, so conditions are not ours to judge; ranges without them are
+        seen = Seen(status.st_size, self._etag(body, status), status.st_mtime)
+        span = answer_for(scope, seen, [], "").span
         extra = [
             (b"x-accel-redirect", (self._accel + quote(body.key)).encode()),
             (b"content-type", (body.media_type or content_type(body.key)).encode()),
             (b"content-length", b"0"),
         ]
         await _headers_only(send, Answer(200, [*headers, *extra]))
+        return 0 if span is None or scope["method"] == "HEAD" else span.length
 
     async def _file(
         self, scope: Scope, receive: Receive, send: Send, path: str, body: Body, headers: Headers
-    ) -> None:
+    ) -> int:
         try:
             fd = os.open(path, _OPEN)
         except (FileNotFoundError, NotADirectoryError):
@@ -156,8 +165,8 @@ class Objects:
             answer = answer_for(scope, seen, headers, body.media_type or content_type(body.key))
             span = answer.span
             if span is None or scope["method"] == "HEAD":
-                await _headers_only(send, answer)
-            elif span.length <= SMALL:
+                return await _headers_only(send, answer)
+            if span.length <= SMALL:
                 data = await _read(fd, span.start, span.length)
                 if len(data) != span.length:
                     raise NotFound("object")
@@ -172,7 +181,8 @@ class Objects:
                 # a file deleted right now becomes Granian's own 404
                 await send({"type": "http.response.pathsend", "path": path})
             else:
-                await _send_blocks(receive, send, answer, _blocks(fd, span.start, span.length))
+                return await _send_blocks(receive, send, answer, _blocks(fd, span.start, span.length))
+            return span.length
         finally:
             os.close(fd)
 
@@ -182,20 +192,20 @@ class Objects:
         # times of cached copies differ from machine to machine; the key does not
         return ETag(f"{body.key.rpartition('/g/')[2].replace('/', '-')}-{status.st_size:x}")
 
-    async def _stream(self, scope: Scope, receive: Receive, send: Send, body: Body, headers: Headers) -> None:
+    async def _stream(self, scope: Scope, receive: Receive, send: Send, body: Body, headers: Headers) -> int:
         info = await self._store.head(body.key)
         seen = Seen(info.size, ETag(info.etag), info.modified.timestamp())
         answer = answer_for(scope, seen, headers, body.media_type or content_type(body.key))
         if answer.span is None or scope["method"] == "HEAD":
-            await _headers_only(send, answer)
-            return
+            return await _headers_only(send, answer)
         blocks = self._store.stream(body.key, answer.span.start, answer.span.length)
-        await _send_blocks(receive, send, answer, blocks)
+        return await _send_blocks(receive, send, answer, blocks)
 
 
-async def _headers_only(send: Send, answer: Answer) -> None:
+async def _headers_only(send: Send, answer: Answer) -> int:
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": b""})
+    return 0
 
 
 async def _read(fd: int, start: int, length: int) -> bytes:
@@ -218,8 +228,11 @@ async def _blocks(fd: int, start: int, length: int) -> AsyncIterator[bytes]:
         yield block
 
 
-async def _send_blocks(receive: Receive, send: Send, answer: Answer, blocks: AsyncIterator[bytes]) -> None:
-    """Send what comes; stop when the viewer leaves (Granian drops what is sent to nobody without a word)."""
+async def _send_blocks(receive: Receive, send: Send, answer: Answer, blocks: AsyncIterator[bytes]) -> int:
+    """Send what comes; stop when the viewer leaves (Granian drops what is sent to nobody without a word).
+
+    Returns the bytes sent.
+    """
     assert answer.span is not None
     left = answer.span.length
     gone = asyncio.ensure_future(_disconnected(receive))
@@ -234,7 +247,7 @@ async def _send_blocks(receive: Receive, send: Send, answer: Answer, blocks: Asy
             left -= len(block)
             await send({"type": "http.response.body", "body": block, "more_body": left > 0})
             if gone.done():
-                return
+                return answer.span.length - left
     except Exception as error:
         if begun:
             raise CutShort("the object could not be read to its end") from error
@@ -249,6 +262,7 @@ async def _send_blocks(receive: Receive, send: Send, answer: Answer, blocks: Asy
             raise NotFound("object")
         # closing the connection is the only way left to say that bytes are missing
         raise CutShort("the object is shorter than it was")
+    return answer.span.length
 
 
 async def _disconnected(receive: Receive) -> None:

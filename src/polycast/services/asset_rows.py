@@ -62,7 +62,7 @@ async def load_sources_and_outputs(tx: AsyncConnection, rows: Sequence[Row[Any]]
 
 
 async def with_presentation(tx: AsyncConnection, found: Sequence[Asset]) -> list[Asset]:
-    """The same assets with their chapters and named pictures: two more queries, however many assets."""
+    """The same assets with their chapters, captions and named pictures: three more queries, however many assets."""
     nums = [asset.num for asset in found]
     if not nums:
         return []
@@ -81,8 +81,21 @@ async def with_presentation(tx: AsyncConnection, found: Sequence[Asset]) -> list
         pictures[row.asset_num].append(
             AssetImage(row.name, row.image_uid, row.file_name, row.url, row.file_key)
         )
+    captions: dict[int, list[Attachment]] = defaultdict(list)
+    for row in await tx.execute(
+        select(attachments)
+        .where(attachments.c.asset_num.in_(nums), attachments.c.kind == "caption")
+        .order_by(attachments.c.position, attachments.c.num)
+    ):
+        captions[row.asset_num].append(attachment_from_row(row))
     return [
-        replace(asset, chapters=tuple(named[asset.num]), images=tuple(pictures[asset.num])) for asset in found
+        replace(
+            asset,
+            chapters=tuple(named[asset.num]),
+            images=tuple(pictures[asset.num]),
+            attachments=tuple(captions[asset.num]),
+        )
+        for asset in found
     ]
 
 

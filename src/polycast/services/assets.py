@@ -297,7 +297,7 @@ class Assets:
         """A page of assets, oldest first unless sorted, with sources and outputs of each.
 
         Args:
-            presentation: with chapters and named pictures, too.
+            presentation: with chapters, captions and named pictures, too.
         """
         more = more or AssetFilter()
         where = [assets.c.tenant_num == caller.tenant.num]

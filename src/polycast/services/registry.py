@@ -7,6 +7,7 @@ from polycast.jobs.queue import JobQueue
 from polycast.protocols.signing import Keyring
 from polycast.services.assets import Assets
 from polycast.services.catalog import Collections, Domains, Players
+from polycast.services.egress import Egress
 from polycast.services.files import Files
 from polycast.services.keys import ApiKeys
 from polycast.services.outputs import Outputs
@@ -56,6 +57,7 @@ class Services:
     playback: Playback
     sources: SourceLinks
     views: Views
+    egress: Egress
     upkeep: Upkeep
     public_url: str = ""
     player_origin: str = ""

@@ -204,6 +204,20 @@ class S3Store(RemoteObjects):
         query = {"partNumber": str(number), "uploadId": upload_id}
         return self._requests.presign("PUT", key, query, expires_s)
 
+    async def browser_uploads(self) -> bool:
+        """Whether the bucket's CORS rules let pages of any origin PUT parts and read their ETags.
+
+        Raises:
+            Unavailable: the rules cannot be asked for.
+        """
+        try:
+            root = parse_xml(await self._requests.send("GET", None, {"cors": ""}))
+        except S3Error as error:
+            if error.code == "NoSuchCORSConfiguration":
+                return False
+            raise Unavailable(f"the media store does not show its CORS rules ({error.code})") from error
+        return any(_lets_upload(rule) for rule in root.iter("CORSRule"))
+
     async def aclose(self) -> None:
         await self._requests.aclose()
 
@@ -242,6 +256,13 @@ async def _blocks(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while block := await in_thread(file.read, BLOCK):
             yield block
+
+
+def _lets_upload(rule: Element) -> bool:
+    def said(name: str) -> set[str]:
+        return {(found.text or "").strip().lower() for found in rule.iter(name)}
+
+    return "*" in said("AllowedOrigin") and "put" in said("AllowedMethod") and "etag" in said("ExposeHeader")
 
 
 def _disposition(filename: str) -> str:

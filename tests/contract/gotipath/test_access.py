@@ -101,6 +101,31 @@ async def test_what_is_not_there_is_answered_in_the_envelope(gotipath: Gotipath)
     assert slashes.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "livestreams"),
+        ("PATCH", "livestreams/7/ban"),
+        ("POST", "notifications/7/resend"),
+        ("PUT", "access-controls"),
+        ("POST", "watermarks"),
+        ("DELETE", "advertisements/7"),
+    ],
+)
+async def test_sections_that_are_not_there_say_so(gotipath: Gotipath, method: str, path: str) -> None:
+    assert "not part of this version" in (await gotipath.refused(501, method, path))["message"]
+    answer = await gotipath.http.request(method, f"{gotipath.base}/libraries/{gotipath.library}/{path}")
+    assert answer.status_code == 401
+
+
+async def test_bodies_that_call_themselves_a_form_are_told_what_to_say(gotipath: Gotipath) -> None:
+    """curl does, unless it is told otherwise; a client that says nothing means JSON."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    body = await gotipath.refused(400, "POST", "videos", content=b'{"name": "x"}', headers=form)
+    assert "application/json" in body["message"]
+    await gotipath.ok("POST", "videos", content=b'{"name": "x"}')
+
+
 async def test_bodies_have_a_limit(gotipath: Gotipath) -> None:
     """Said by the header alone when the length is announced, else as soon as too much has come."""
     announced = await asyncio.to_thread(_posted, gotipath, "Content-Length: 50000001", [])

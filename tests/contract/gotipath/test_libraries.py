@@ -8,6 +8,7 @@ import pytest
 from polycast.domain.access import Role
 from tests.contract.gotipath.client import Gotipath
 from tests.contract.gotipath.conftest import library
+from tests.contract.gotipath.test_players import config_of, page_of
 from tests.support.media import Media
 from tests.support.server import PolycastServer
 from tests.support.waiting import until
@@ -74,8 +75,20 @@ async def test_figures_follow_what_is_stored(gotipath: Gotipath, media: Media) -
     assert (found["raw_storage"], found["total_video"]) == (clip.stat().st_size, 1)
     assert found["transcode_storage"] > 0
     assert found["total_storage"] == found["raw_storage"] + found["transcode_storage"]
+    detail = await gotipath.ok("GET", f"videos/{video}")
+    fetched = len(await gotipath.first_segment(detail["manifest_url"]))
+    fetched += len((await gotipath.http.get(detail["thumbnail_url"])).content)
+    ranged = await gotipath.http.get(detail["thumbnail_url"], headers={"range": "bytes=10-19"})
+    assert len(ranged.content) == 10
+    await gotipath.http.head(detail["thumbnail_url"])
+
+    async def delivered() -> bool:  # written down every few seconds
+        return bool((await gotipath.ok("GET", ""))["cdn_volume"] == fetched + 10)
+
+    await until(delivered, timeout_s=15, what="delivered bytes are counted")
     await gotipath.ok("DELETE", f"videos/{video}")
-    assert (await gotipath.ok("GET", ""))["total_storage"] == 0
+    after = await gotipath.ok("GET", "")
+    assert (after["total_storage"], after["cdn_volume"]) == (0, fetched + 10)
 
 
 async def test_a_key_is_made_once_when_first_shown(gotipath: Gotipath) -> None:
@@ -99,7 +112,10 @@ async def test_keys_that_may_not_manage_see_no_secrets(server: PolycastServer) -
         await viewer.refused(403, "POST", "tags", json={"name": "x"})
 
 
-@pytest.mark.operation("gotipath.update_library")
+@pytest.mark.operation(
+    "gotipath.update_library",
+    partly="webhook_url, webhook_secret and enabled_live_resolutions are kept until there are webhooks and live streams",
+)
 async def test_resolutions_and_files_are_made_as_the_library_says(gotipath: Gotipath, media: Media) -> None:
     changes = {"enabled_video_resolutions": ["240p"], "enable_mp4_fallback": True}
     found = await gotipath.ok("PUT", "", json=changes)
@@ -127,7 +143,6 @@ async def test_settings_stay_unless_given(gotipath: Gotipath) -> None:
         "name": "Demo",
         "webhook_url": "https://hooks.example.test/gotipath",
         "webhook_secret": "made-up",
-        "vast_tag_url": "https://ads.example.test/vast",
         "enabled_video_resolutions": ["720p", "240p", "720p"],
         "enabled_live_resolutions": ["1080p"],
         "enable_keep_original_file": False,
@@ -147,6 +162,13 @@ async def test_settings_stay_unless_given(gotipath: Gotipath) -> None:
     assert (found["webhook_url"], found["webhook_secret"]) == ("", "made-up")
 
 
+async def test_players_go_on_where_their_viewer_stopped_if_the_library_says_so(gotipath: Gotipath) -> None:
+    page = await page_of(gotipath)
+    assert (await config_of(gotipath, page))["start"]["resume"] is False
+    await gotipath.ok("PUT", "", json={"enable_continue_watch": True})
+    assert (await config_of(gotipath, page))["start"]["resume"] is True
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -157,7 +179,7 @@ async def test_settings_stay_unless_given(gotipath: Gotipath) -> None:
         ({"webhook_url": "https://x y"}, 400),
         ({"webhook_url": "https://[::1"}, 400),
         ({"webhook_url": "https://x/\0"}, 400),
-        ({"vast_tag_url": "javascript:alert(1)"}, 400),
+        ({"vast_tag_url": "https://ads.example.test/vast"}, 501),
         ({"enable_early_play": "maybe"}, 400),
         ({"name": ""}, 400),
         ({"name": "a\0b"}, 400),

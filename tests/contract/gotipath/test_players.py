@@ -11,12 +11,18 @@ from tests.contract.gotipath.client import Gotipath
 NONE = "00000000-0000-4000-8000-000000000000"
 
 
-async def theme_of(gotipath: Gotipath, page: str) -> dict[str, Any]:
-    """The theme a player page was made with."""
+async def config_of(gotipath: Gotipath, page: str) -> dict[str, Any]:
+    """What the player of a page is told."""
     text = await gotipath.text(page)
     found = re.search(r'id="polycast-config">(.*?)</script>', text, re.DOTALL)
     assert found
-    theme: dict[str, Any] = json.loads(found[1])["theme"]
+    config: dict[str, Any] = json.loads(found[1])
+    return config
+
+
+async def theme_of(gotipath: Gotipath, page: str) -> dict[str, Any]:
+    """The theme a player page was made with."""
+    theme: dict[str, Any] = (await config_of(gotipath, page))["theme"]
     return theme
 
 

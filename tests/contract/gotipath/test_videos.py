@@ -1,12 +1,16 @@
 """Manage Videos: what is answered, and what can be watched afterwards."""
 
+import asyncio
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract.gotipath.client import Gotipath
-from tests.support.media import Media
+from tests.contract.gotipath.test_players import config_of
+from tests.support.media import FFMPEG, Media
 from tests.support.waiting import until
 
 DATE_A = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00"
@@ -131,6 +135,48 @@ async def test_lists_show_what_another_api_made(gotipath: Gotipath, stranger: Go
     )
     assert item["uploaded_at"] == "01-Jan-0001"
     assert found[2]["uploaded_at"] == item["created_at"]
+
+
+async def test_views_chapters_and_captions_are_shown_wherever_they_came_from(
+    gotipath: Gotipath, media: Media, tmp_path: Path
+) -> None:
+    """Views are what players report; chapters come from another API, captions out of the file."""
+    words, film = tmp_path / "words.srt", tmp_path / "film.mp4"
+    words.write_text("1\n00:00:00,000 --> 00:00:01,000\nAhoy\n")
+    # -map: picture, sound and words of their own file; mov_text is what MP4 calls subtitles
+    options = ["-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text", "-metadata:s:s:0", "language=nld"]
+    inputs = ["-i", str(media.clip("h264")), "-i", str(words)]
+    command = [FFMPEG, "-v", "error", *inputs, *options, str(film)]
+    await asyncio.to_thread(subprocess.run, command, check=True, timeout=30)
+    video = await gotipath.published(film)
+    page = (await gotipath.ok("GET", f"videos/{video}"))["direct_play_url"]
+    beacons = (await config_of(gotipath, page))["beacon_url"]
+    for viewer in ("one", "two", "one"):
+        body = {"impression": viewer, "samples": [{"played_ms": 2500}]}
+        assert (await gotipath.http.post(beacons, json=body)).status_code == 204
+    async with gotipath.server.platform() as platform:  # what upkeep does each minute
+        await platform.services.views.fold()
+    chapters = f"{gotipath.server.url}/videokit/streaming/v1/assets/{video}/chapters"
+    made = await gotipath.http.post(
+        chapters,
+        headers={"x-api-key": gotipath.key},
+        json={"chapters": [{"title": "Pier", "startSecond": 1}]},
+    )
+    assert made.is_success, made.text
+
+    async def captioned() -> dict[str, Any] | None:
+        found: dict[str, Any] = await gotipath.ok("GET", f"videos/{video}")
+        return found if found["captions"] else None
+
+    detail = await until(captioned, timeout_s=30, what="captions")
+    assert detail["views"] == 2
+    assert [chapter["title"] for chapter in detail["chapters"]] == ["Pier"]
+    (caption,) = detail["captions"]
+    assert caption["language"] == "nl"
+    assert "Ahoy" in await gotipath.text(caption["url"])
+    (listed,) = await gotipath.ok("GET", "videos")
+    for name in ("views", "chapters", "captions"):
+        assert listed[name] == detail[name]
 
 
 async def test_lists_are_cut_only_where_asked(gotipath: Gotipath) -> None:

@@ -3,12 +3,14 @@
 import socket
 from pathlib import Path
 
+import boto3  # type: ignore[import-untyped]
 import pytest
 
 from polycast.cli import doctor
 from polycast.cli.doctor import Finding, Verdict
 from polycast.cli.ports import free_port
 from polycast.settings import Settings, load
+from tests.support.s3 import s3_server
 
 
 async def _finding(name: str, settings: Settings) -> Finding:
@@ -25,7 +27,7 @@ async def test_a_whole_installation_is_well(tmp_path: Path) -> None:
     assert {each.name: each for each in findings if each.verdict is Verdict.FAIL} == {}
     assert [each.name for each in findings] == [
         "ffmpeg program", "FFmpeg in PyAV", "packager", "sandbox", "player pages", "data folder", "disk",
-        "database", "port", "TLS", "clock",
+        "media store", "database", "port", "TLS", "clock",
     ]  # fmt: skip
     assert not (tmp_path / "data").exists(), "looking changes nothing"
 
@@ -53,6 +55,25 @@ async def test_an_ffmpeg_that_is_not_there(tmp_path: Path) -> None:
     found = await _finding("ffmpeg program", _settings(tmp_path, ffmpeg="/nonexistent/ffmpeg"))
     assert found.verdict is Verdict.FAIL
     assert "POLYCAST_FFMPEG" in found.mend
+
+
+async def test_a_bucket_that_pages_may_not_upload_to(tmp_path: Path) -> None:
+    with s3_server() as endpoint:
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=endpoint, **keys)
+        settings = _settings(
+            tmp_path, store="s3://films/here", s3_endpoint=endpoint, s3_access_key="x", s3_secret_key="y"
+        )
+        found = await _finding("media store", settings)
+        assert (found.verdict, bool(found.mend)) == (Verdict.FAIL, True)
+        client.create_bucket(Bucket="films")
+        assert (await _finding("media store", settings)).verdict is Verdict.WARN
+        rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET", "PUT"], "ExposeHeaders": ["ETag"]}
+        client.put_bucket_cors(Bucket="films", CORSConfiguration={"CORSRules": [rule]})
+        assert await _finding("media store", settings) == Finding(
+            "media store", Verdict.OK, "s3://films/here"
+        )
+        assert "Contents" not in client.list_objects_v2(Bucket="films"), "nothing is left behind"
 
 
 async def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:

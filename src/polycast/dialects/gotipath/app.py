@@ -7,6 +7,7 @@ from polycast.dialects.gotipath import (
     collections,
     document,
     errors,
+    later,
     libraries,
     players,
     tags,
@@ -26,10 +27,11 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
         version="1",
         description="Polycast in the words of Gotipath Stream.",
         redirect_slashes=False,
+        strict_content_type=False,  # a body without a type is JSON: nothing else is accepted
     )
     app.state.services = services
     app.state.limiter = RateLimiter(requests_per_s)
-    for module in (libraries, videos, collections, uploads, tus, tags, players):
+    for module in (libraries, videos, collections, uploads, tus, tags, players, later):
         app.include_router(module.router)
     errors.install(app)
     document.install(app)

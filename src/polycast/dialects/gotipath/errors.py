@@ -83,6 +83,10 @@ async def _on_domain(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    given = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if given != "application/json" and not given.endswith("+json") and isinstance(error.body, bytes | str):
+        # `curl -d` calls everything a form
+        return envelope(400, f"the Content-Type must be application/json, not {given[:64]}")
     found = [_described(item) for item in error.errors()[:50]]
     first = found[0]
     return envelope(400, f"{first['field']}: {first['message']}", found)

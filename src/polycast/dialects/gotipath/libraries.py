@@ -26,13 +26,13 @@ _SETTINGS = {
     "enable_mp4_fallback": "mp4_fallback",
     "enable_continue_watch": "continue_watching",
     "webhook_url": "webhook_url",
-    "vast_tag_url": "vast_url",
 }
-# a switch that protected nothing would be worse than none
+# a switch that protected nothing, or an advertisement that nobody saw, would be worse than none
 _NOT_YET = {
-    "enable_video_drm": "DRM",
-    "enable_live_drm": "DRM",
-    "enable_token_authentication": "token authentication",
+    "enable_video_drm": "DRM is",
+    "enable_live_drm": "DRM is",
+    "enable_token_authentication": "token authentication is",
+    "vast_tag_url": "advertisements are",
 }
 
 
@@ -84,11 +84,11 @@ async def update_library(
 
     Raises:
         Invalid: an unknown resolution, or an address that is none.
-        NotSupported: a protection that this version does not have is switched on.
+        NotSupported: something that this version does not have is switched on.
     """
     for member, words in _NOT_YET.items():
         if getattr(body, member):
-            raise NotSupported(f"{words} is not part of this version")
+            raise NotSupported(f"{words} not part of this version", field=member)
     changes = {
         setting: value for wire, setting in _SETTINGS.items() if (value := _setting(body, wire)) is not None
     }

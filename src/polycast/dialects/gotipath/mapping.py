@@ -84,6 +84,8 @@ def listed(caller: Caller, asset: Asset, look: Look) -> VideoListItem:
         **_base(caller, asset, day),
         **_addresses(asset, look),
         formatted_duration=go_duration(_length(asset)),
+        captions=_captions(asset, Links(look.base)),
+        chapters=_chapters(asset),
         reference_id=asset.reference_id or "",
         custom_id1=asset.custom_id or "",
     )
@@ -98,11 +100,7 @@ def detail(caller: Caller, asset: Asset, look: Look) -> VideoDetail:
         formatted_duration=clock(_length(asset)),
         upload_type=asset.upload_type,
         thumbnail_count=sum(a.kind == "frame" for a in asset.attachments),
-        captions=[
-            Caption(language=a.language or "und", label=a.label or "", url=links.attachment(a))
-            for a in asset.attachments
-            if a.kind == "caption"
-        ],
+        captions=_captions(asset, links),
         chapters=_chapters(asset),
         transcoding_progress=progress(asset),
         raw_size=asset.source_size,
@@ -148,6 +146,14 @@ def _addresses(asset: Asset, look: Look) -> dict[str, str]:
         "direct_play_url": look.page(asset),
         "manifest_url": links.hls(asset.uid),
     }
+
+
+def _captions(asset: Asset, links: Links) -> list[Caption]:
+    return [
+        Caption(language=a.language or "und", label=a.label or "", url=links.attachment(a))
+        for a in asset.attachments
+        if a.kind == "caption"
+    ]
 
 
 def _chapters(asset: Asset) -> list[Chapter]:

@@ -71,6 +71,7 @@ async def list_videos(
         PageRequest(limit=per_page, page=page, descending=True, max_limit=MAX_PER_PAGE),
         ListFilter(),
         AssetFilter(kinds=KINDS, collection=optional_uid(collection_id, "collection") or None),
+        presentation=True,
     )
     look = Look(services, base)
     return Envelope(message="All Videos", result=[listed(caller, asset, look) for asset in found.items])
