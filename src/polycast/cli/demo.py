@@ -58,6 +58,7 @@ async def demo(settings: Settings, video: str | None) -> None:
             made = await publish(await making, ready.url, key, console=console)
             await _show_apis(console, ready.url)
             console.print(f"admin key (X-Api-Key)  {key}", highlight=False, soft_wrap=True)
+            await _show_ids(console, ready.settings)
             console.print(f"log  {data / 'demo.log'}", highlight=False, soft_wrap=True)
             console.print(
                 f"\nWatch it at {made.player}\nServing until Ctrl-C.", highlight=False, soft_wrap=True
@@ -93,6 +94,19 @@ async def _key(path: Path, ready: Ready) -> str:
     assert made.secret is not None
     keep_key(path, made.secret)
     return made.secret
+
+
+async def _show_ids(console: Console, settings: Settings) -> None:
+    """What clients of products with several ids send beside the key; docs/clients.md says how."""
+    async with platform(settings) as wired:
+        owner = await wired.services.tenants.default_organization()
+        assert owner is not None
+        [tenant, *_] = await wired.services.tenants.list(owner)
+    for name, value in (
+        ("client (X-Auth-ClientId)", owner.organization_uid),
+        ("library, tenant (X-Auth-LibraryId, X-Tenant-Id)", tenant.uid),
+    ):
+        console.print(f"{name}  {value}", highlight=False, soft_wrap=True)
 
 
 async def _source(video: str | None, data: Path) -> str:

@@ -190,6 +190,10 @@ def test_keys_and_tenants_while_it_runs_and_while_not(own: PolycastServer) -> No
     assert _presets(own, key) == 200
     assert "ci" in _run("keys", "list", data=own.data).stdout
     tenant = _run("tenants", "create", "Second One", data=own.data).stdout.strip()
+    client = _run("tenants", "organization", data=own.data).stdout.strip()
+    names = {"X-Auth-ClientId": client, "X-Auth-ApiKey": own.admin_key}
+    libraries = httpx.get(f"{own.url}/gotipath/v1/libraries", headers=names).json()["result"]
+    assert tenant in [library["id"] for library in libraries]
     own.stop()
     listed = _run("tenants", "list", data=own.data).stdout
     assert tenant in listed
