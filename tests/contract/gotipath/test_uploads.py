@@ -146,6 +146,25 @@ async def test_uploads_are_opened_for_own_videos_only(
     await gotipath.refused(status, "POST", "/uploads/s3/multipart", json=body | change)
 
 
+async def test_an_upload_may_put_its_video_into_a_collection(gotipath: Gotipath, stranger: Gotipath) -> None:
+    video = await gotipath.create()
+    shelf = (await gotipath.ok("POST", "collections", json={"name": "Shelf"}))["id"]
+    theirs = (await stranger.ok("POST", "collections", json={"name": "Shelf"}))["id"]
+    meta = {"video_id": video, "library_id": gotipath.library}
+
+    async def open_in(collection: str, filename: str = "a.mp4") -> httpx.Response:
+        body = {"filename": filename, "type": "video/mp4", "metadata": meta | {"collection_id": collection}}
+        return await gotipath.call("POST", "/uploads/s3/multipart", json=body)
+
+    for other in (theirs, "x"):
+        assert (await open_in(other)).status_code == 404
+    for collection in (shelf, ""):
+        assert (await open_in(collection)).status_code == 200
+        assert [v["id"] for v in await gotipath.ok("GET", f"videos?collection_id={shelf}")] == [video]
+    wild = await open_in("", "a\0.mp4")
+    assert (wild.status_code, wild.json()["errors"][0]["field"]) == (400, "filename")
+
+
 async def test_wild_types_of_files_do_no_harm(gotipath: Gotipath) -> None:
     video = await gotipath.create()
     for kind in ("", "video/mp4; x=y", "\r\nx: y", "ä" * 300):

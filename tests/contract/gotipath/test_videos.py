@@ -137,6 +137,18 @@ async def test_lists_show_what_another_api_made(gotipath: Gotipath, stranger: Go
     assert found[2]["uploaded_at"] == item["created_at"]
 
 
+async def test_refusals_name_fields_as_the_caller_does(gotipath: Gotipath) -> None:
+    video = await gotipath.create()
+    for body, field in (
+        ({"meta_data": {"k": "v" * 70_000}}, "meta_data"),
+        ({"name": "a\0b"}, "name"),
+        ({"tags": ["x" * 300]}, "tags"),
+    ):
+        refused = await gotipath.refused(400, "PUT", f"videos/{video}", json=body)
+        assert [e["field"] for e in refused["errors"]] == [field]
+        assert refused["message"].startswith(field)
+
+
 async def test_views_chapters_and_captions_are_shown_wherever_they_came_from(
     gotipath: Gotipath, media: Media, tmp_path: Path
 ) -> None:
@@ -234,8 +246,8 @@ async def test_videos_are_found_by_the_callers_own_reference(gotipath: Gotipath,
     other = await gotipath.create("other", custom_id1="lesson-1")
     found = await gotipath.ok("GET", "videos/custom/custom_id1/lesson-1")
     assert (found["id"], found["custom_id1"]) == (other, "lesson-1")
-    await gotipath.ok("PUT", f"videos/{video}", json={"reference_id": "ref-7"})
-    assert (await gotipath.ok("GET", "videos/custom/reference_id/ref-7"))["id"] == video
+    await gotipath.ok("PUT", f"videos/{video}", json={"reference_id": "ref/7"})
+    assert (await gotipath.ok("GET", "videos/custom/reference_id/ref%2F7"))["id"] == video
     await gotipath.refused(404, "GET", "videos/custom/custom_id1/lesson")
     await gotipath.refused(404, "GET", "videos/custom/custom_id1/%25")
     await stranger.refused(404, "GET", "videos/custom/custom_id1/lesson-1")

@@ -1,6 +1,7 @@
 """Gotipath's error envelope, and which status each error of the domain has there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -29,6 +30,7 @@ STATUS: dict[type[errors.PolycastError], int] = {
 
 # nouns of the domain in the vendor's words
 _NOUNS = {"asset": "video", "tenant": "library", "file": "upload"}
+_FIELDS = {"title": "name", "metadata": "meta_data"}
 
 
 class LimitReached(errors.RateLimited):
@@ -63,9 +65,31 @@ def domain_error(error: errors.PolycastError) -> JSONResponse:
         error = errors.NotFound(_NOUNS.get(error.kind, error.kind), error.ident)
     found = None
     if isinstance(error, errors.Invalid) and error.field:
-        found = [{"field": error.field, "code": error.code, "message": error.message}]
+        error = _in_vendors_words(error, _FIELDS)
+        found = [{"field": error.field or "", "code": error.code, "message": error.message}]
     headers = {"retry-after": "1"} if isinstance(error, LimitReached) else None
     return envelope(status, error.message, found, headers)
+
+
+@contextmanager
+def fields_named(**names: str) -> Iterator[None]:
+    """Have refusals of the block name fields as this operation does, domain's name = vendor's name."""
+    try:
+        yield
+    except errors.Invalid as error:
+        if error.field in names:
+            raise _in_vendors_words(error, names) from error
+        raise
+
+
+def _in_vendors_words(error: errors.Invalid, names: Mapping[str, str]) -> errors.Invalid:
+    own = error.field or ""
+    if own not in names:
+        return error
+    message = error.message
+    if message.startswith(f"{own} "):
+        message = f"{names[own]} {message.removeprefix(own).lstrip()}"
+    return errors.Invalid(message, field=names[own])
 
 
 def install(app: FastAPI) -> None:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from polycast.dialects.gotipath.auth import HeaderCaller, ServicesDep, services
 from polycast.dialects.gotipath.edge import TUS_VERSION
-from polycast.dialects.gotipath.errors import envelope
+from polycast.dialects.gotipath.errors import envelope, fields_named
 from polycast.dialects.gotipath.uploads import media_type
 from polycast.dialects.gotipath.wire import uid
 from polycast.domain.access import Caller
@@ -75,13 +75,14 @@ async def tus_create(
     asset = await services.assets.get(caller, uid(VideoId, "video"))
     said = parse_metadata(metadata)
     name = said.get("filename") or said.get("name") or "upload"
-    upload = await services.tus.create(
-        caller,
-        name=name,
-        length=size,
-        intent={"asset": str(asset.uid), "upload_type": "tus"},
-        content_type=media_type(said.get("filetype")),
-    )
+    with fields_named(name="Upload-Metadata"):
+        upload = await services.tus.create(
+            caller,
+            name=name,
+            length=size,
+            intent={"asset": str(asset.uid), "upload_type": "tus"},
+            content_type=media_type(said.get("filetype")),
+        )
     headers = {"location": f"{_address(request)}/{upload.file.uid}", "upload-offset": "0"}
     return Response(status_code=201, headers=headers)
 

@@ -8,10 +8,12 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import unquote
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 
 from polycast.dialects.gotipath.auth import TOKEN, BaseDep, ServicesDep, UploadCaller
+from polycast.dialects.gotipath.errors import fields_named
 from polycast.dialects.gotipath.schemas_uploads import (
     CompletedMultipart,
     CompleteMultipart,
@@ -27,6 +29,7 @@ from polycast.domain.access import Caller
 from polycast.domain.errors import Forbidden, Invalid, NotFound
 from polycast.domain.files import MAX_PARTS, File
 from polycast.domain.states import FileStatus
+from polycast.services.assets import AssetChanges
 from polycast.services.registry import Services
 from polycast.services.uploads import URL_LIFE
 
@@ -45,17 +48,21 @@ async def multipart_create(
     """Open an upload for a video that was created before.
 
     Raises:
-        NotFound: no such video. Forbidden: metadata names another library.
+        NotFound: no such video or collection. Forbidden: metadata names another library.
     """
     video = await _video(services, caller, body.metadata.video_id, body.metadata.library_id)
-    upload = await services.uploads.start(
-        caller,
-        name=body.filename,
-        protocol=PROTOCOL,
-        content_type=media_type(body.type),
-        # the vendor calls what came through its browser pages "portal"
-        intent={"asset": video, "upload_type": "portal" if TOKEN in request.headers else "api"},
-    )
+    if body.metadata.collection_id:
+        collection = uid(body.metadata.collection_id, "collection")
+        await services.assets.update(caller, video, AssetChanges(collection=collection))
+    with fields_named(name="filename"):
+        upload = await services.uploads.start(
+            caller,
+            name=body.filename,
+            protocol=PROTOCOL,
+            content_type=media_type(body.type),
+            # the vendor calls what came through its browser pages "portal"
+            intent={"asset": str(video), "upload_type": "portal" if TOKEN in request.headers else "api"},
+        )
     return OpenedMultipart(uploadId=str(upload.file.uid), key=_key(upload.file))
 
 
@@ -134,12 +141,11 @@ async def multipart_abort(
     return {}
 
 
-async def _video(services: Services, caller: Caller, video: str, library: str) -> str:
+async def _video(services: Services, caller: Caller, video: str, library: str) -> UUID:
     """The id of a video of the caller's library. Raises NotFound, Forbidden."""
     if uid(library, "library") != caller.tenant.uid:
         raise Forbidden("the key does not belong to this library")
-    asset = await services.assets.get(caller, uid(video, "video"))
-    return str(asset.uid)
+    return (await services.assets.get(caller, uid(video, "video"))).uid
 
 
 async def _upload(

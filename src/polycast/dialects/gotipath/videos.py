@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from polycast.dialects.gotipath.auth import BaseDep, LibraryCaller, ServicesDep
+from polycast.dialects.gotipath.errors import fields_named
 from polycast.dialects.gotipath.mapping import Look, created, detail, listed, pulled
 from polycast.dialects.gotipath.schemas_videos import (
     CreateVideo,
@@ -92,7 +93,7 @@ async def pull_video(caller: LibraryCaller, services: ServicesDep, body: PullVid
     Raises:
         Invalid: the address is refused. UpstreamFailed: the source cannot be reached.
     """
-    try:
+    with fields_named(headers="request_headers"):
         asset, size = await services.pulls.start(
             caller,
             url=body.url,
@@ -102,15 +103,11 @@ async def pull_video(caller: LibraryCaller, services: ServicesDep, body: PullVid
             custom_id=reference(body.custom_id_1, "custom_id_1"),
             preset=await preset(services, caller),
         )
-    except Invalid as error:
-        if error.field == "headers":
-            raise Invalid(error.message, field="request_headers") from error
-        raise
     return Envelope(message="Video pull request Accepted", result=pulled(caller, asset, size))
 
 
 @router.get(
-    "/custom/{customField}/{customId}",
+    "/custom/{customField}/{customId:path}",
     operation_id="get_video_by_custom_field",
     response_model=Envelope[VideoDetail],
 )
