@@ -123,8 +123,10 @@ async def test_changes_no_folder_that_it_did_not_make(tmp_path: Path) -> None:
     before = [stat.S_IMODE(folder.stat().st_mode) for folder in folders]
     # the programs too: a clone in /root has both there
     release = binaries.current()
-    shutil.copytree(release.folder.parent, closed / "programs", symlinks=True)
-    programs = binaries.Binaries(release.major, closed / "programs" / release.folder.name)
+    [wheel, install, bin_folder] = release.folder.parts[-3:]
+    shutil.copytree(release.folder.parent, closed / wheel / install, symlinks=True)
+    (closed / f"{wheel}.libs").symlink_to(release.folder.parents[2] / f"{wheel}.libs")
+    programs = binaries.Binaries(release.major, closed / wheel / install / bin_folder)
     server = EmbeddedPostgres(closed / "a b" / "pg", release=programs)
     assert _value(await server.start(), "SELECT 1") == 1
     cluster = server.cluster.stat()
