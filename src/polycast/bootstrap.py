@@ -28,11 +28,12 @@ from polycast.services.files import Files
 from polycast.services.keys import ApiKey, ApiKeys
 from polycast.services.making import ASSEMBLE_JOB, ASSEMBLY_LOCK, PROCESS_JOB
 from polycast.services.outputs import Outputs
-from polycast.services.pipeline.assemble import MP4_JOB, Assemble
+from polycast.services.pipeline.assemble import IFRAMES_JOB, MP4_JOB, Assemble
 from polycast.services.pipeline.chunks import CHUNK_JOB, Chunks
 from polycast.services.pipeline.fallback import Mp4Fallback
 from polycast.services.pipeline.pictures import Pictures
 from polycast.services.pipeline.process import PICTURES_JOB, Process
+from polycast.services.pipeline.trick_play import TrickPlay
 from polycast.services.pipeline.workspace import Workspace
 from polycast.services.playback import Playback
 from polycast.services.presentation import Presentation
@@ -203,6 +204,7 @@ def _register_jobs(
     patient = replace(media, nice=10)
     pictures = Pictures(db, workspace, patient)
     fallback = Mp4Fallback(db, workspace, patient)
+    trick_play = TrickPlay(db, workspace)
     retry = Retry(max_attempts=3, backoff=Backoff(first_s=1.0), max_lost=8)
 
     async def run_process(args: Args) -> None:
@@ -228,6 +230,9 @@ def _register_jobs(
 
     async def run_fallback(args: Args) -> None:
         await fallback.run(args["generation"])
+
+    async def run_iframes(args: Args) -> None:
+        await trick_play.run(args["generation"])
 
     async def run_pull(args: Args) -> None:
         await services.pulls.run(args["file"])
@@ -261,6 +266,7 @@ def _register_jobs(
     )
     # a queue of their own: however many wait, they never take a place from what makes a video play
     jobs.register(PICTURES_JOB, run_pictures, queue=PICTURES_QUEUE, retry=retry)
+    jobs.register(IFRAMES_JOB, run_iframes, queue=PICTURES_QUEUE, retry=retry, priority=-1)
     jobs.register(MP4_JOB, run_fallback, queue=PICTURES_QUEUE, retry=retry, priority=-1)
     jobs.register(PULL_JOB, run_pull, queue=UPKEEP_QUEUE, retry=Retry(max_attempts=4), on_failed=pull_failed)
     jobs.register(UPKEEP_JOB, run_upkeep, queue=UPKEEP_QUEUE, cron="* * * * *")

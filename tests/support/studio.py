@@ -171,6 +171,9 @@ class Studio:
             prefix, log = await self.log_of(asset, track)
             assert log.complete, track.name
             assert log.segments
+            if track.kind == "iframe":
+                # its bytes are those of the track it winds
+                prefix = prefix.replace(f"/{track.name}/", f"/{track.rendition}/")
             refs = [(s.object, s.offset, s.size, s.sha256) for s in log.segments]
             if log.header.init is not None:
                 refs.append(

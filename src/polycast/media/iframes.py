@@ -4,18 +4,18 @@ A range begins with its segment (the `moof` says how to decode what follows) and
 (RFC 8216bis 4.4.3.6); players use it for fast winding and for pictures on the seek bar.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from polycast.domain.errors import IntegrityError
+from polycast.domain.errors import IntegrityError, NotFound
 from polycast.domain.tracks import Segment, SegmentFlag, TrackLog
 from polycast.protocols.bandwidth import measure
 from polycast.protocols.errors import BoxError
 from polycast.protocols.isobmff import TrackDefaults, iter_boxes, read_moof, read_moov
 
+Read = Callable[[str, int, int], Awaitable[bytes]]
+"""(object, offset, bytes) -> these bytes, fewer at the object's end"""
 HEAD_BYTES = 256 << 10
 """More than `styp` and `moof` of any segment; what to read of one that lies in a remote store."""
 
@@ -43,36 +43,32 @@ def key_frame_end(head: bytes, defaults: Mapping[int, TrackDefaults] | None = No
     raise BoxError("no moof box")
 
 
-async def iframe_log(folder: Path, log: TrackLog) -> TrackLog:
+async def iframe_log(read: Read, log: TrackLog) -> TrackLog:
     """The I-frame track of a video track, over the same objects.
 
     Segments that do not begin with a key frame are left out, and the picture before them stands for longer.
 
     Args:
-        folder: where the objects of `log` are.
+        read: bytes of the objects of `log`.
 
     Raises:
         IntegrityError: an object is missing, or is no segment.
     """
-    return await asyncio.to_thread(_build, folder, log)
-
-
-def _build(folder: Path, log: TrackLog) -> TrackLog:
     header = log.header
     found: list[Segment] = []
     try:
         defaults = None
         if header.init is not None:
             defaults = read_moov(
-                _read(folder / header.init.object, header.init.offset, header.init.size)
+                await read(header.init.object, header.init.offset, header.init.size)
             ).defaults
         for segment in log.segments:
-            picture = None if segment.flags & SegmentFlag.GAP else _picture(folder, segment, defaults)
+            picture = None if segment.flags & SegmentFlag.GAP else await _picture(read, segment, defaults)
             if picture is not None:
                 found.append(picture)
             elif found:
                 found[-1] = replace(found[-1], duration=segment.end - found[-1].start)
-    except (OSError, BoxError) as error:
+    except (OSError, NotFound, BoxError) as error:
         raise IntegrityError("a segment of the track cannot be read") from error
     rate = measure(found, timescale=header.timescale, target_s=header.target_duration_s)
     longest = max((s.duration / header.timescale for s in found), default=0.0)
@@ -91,26 +87,23 @@ def _build(folder: Path, log: TrackLog) -> TrackLog:
     )
 
 
-def _picture(folder: Path, segment: Segment, defaults: Mapping[int, TrackDefaults] | None) -> Segment | None:
-    path = folder / segment.object
-    size = key_frame_end(_read(path, segment.offset, min(HEAD_BYTES, segment.size)), defaults)
+async def _picture(
+    read: Read, segment: Segment, defaults: Mapping[int, TrackDefaults] | None
+) -> Segment | None:
+    data = await read(segment.object, segment.offset, min(HEAD_BYTES, segment.size))
+    size = key_frame_end(data, defaults)
     if size is None:
         return None
     if not 0 < size <= segment.size:
         raise BoxError("the first sample ends outside its segment")
-    data = _read(path, segment.offset, size)
-    if len(data) != size:
+    if size > len(data):
+        data = await read(segment.object, segment.offset, size)
+    if len(data) < size:
         raise BoxError("the segment is cut off")
     return replace(
         segment,
         size=size,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=hashlib.sha256(data[:size]).hexdigest(),
         samples=1,
         flags=SegmentFlag.INDEPENDENT | (segment.flags & SegmentFlag.DISCONTINUITY),
     )
-
-
-def _read(path: Path, offset: int, size: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(size)

@@ -57,6 +57,11 @@ def fallback_lock(output: int) -> str:
     return f"mp4:{output}"
 
 
+def iframes_lock(output: int) -> str:
+    """The lock under which I-frame playlists of an output's tracks are made."""
+    return f"iframes:{output}"
+
+
 def assembly_lock(generation: int) -> str:
     """The lock under which a generation is put together."""
     return ASSEMBLY_LOCK.format(generation=generation)

@@ -67,6 +67,7 @@ class Scrubber:
                     .where(
                         generations.c.state == GenerationState.PUBLISHED,
                         tenants.c.deleted_at.is_(None),
+                        tracks.c.kind != "iframe",  # it has no bytes of its own
                         or_(
                             tracks.c.verified_at.is_(None),
                             tracks.c.verified_at < func.now() - every,

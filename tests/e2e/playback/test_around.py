@@ -1,8 +1,13 @@
 """What surrounds the picture of a real asset: poster, captions, chapters, thumbnails, qualities."""
 
+import io
+import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urljoin
 
+import av
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
@@ -10,6 +15,7 @@ from playwright.async_api import Page, expect
 from tests.e2e.playback.publishing import Published, Publisher
 from tests.e2e.playback.seeing import seek
 from tests.e2e.player.watching import bar, start, until
+from tests.support import waiting
 from tests.support.media import Clip, Media
 
 pytestmark = [
@@ -54,6 +60,34 @@ async def test_the_poster_stands_before_play_and_no_media_is_fetched(page: Page,
     await page.click(".pc-big")
     await until(page, "polycast.video.currentTime > 0.3")
     await expect(page.locator("img.pc-poster")).to_be_hidden()
+
+
+async def test_key_frames_are_listed_for_fast_winding(film: Published) -> None:
+    """RFC 8216bis 4.4.3.6: each entry of an I-frame playlist is a range that begins its segment."""
+    base = f"{film.origin}/media/{film.uid}/"
+    async with httpx.AsyncClient() as client:
+
+        async def listed() -> list[str]:
+            text = (await client.get(f"{base}playlist.m3u8")).text
+            return re.findall(r'#EXT-X-I-FRAME-STREAM-INF:.*URI="([^"]+)"', text)
+
+        for uri in await waiting.until(listed, timeout_s=30, what="I-frame playlists"):
+            playlist = urljoin(base, uri)
+            text = (await client.get(playlist)).text
+            assert "#EXT-X-I-FRAMES-ONLY" in text and "#EXT-X-ENDLIST" in text
+            lengths = sum(float(length) for length in re.findall(r"#EXTINF:([\d.]+)", text))
+            assert abs(lengths - SECONDS) < 0.1
+            ranges = re.findall(r"#EXT-X-BYTERANGE:(\d+)@(\d+)\n(.+)", text)
+            init = re.search(r'#EXT-X-MAP:URI="([^"]+)"', text)
+            assert ranges and init
+            head = await client.get(urljoin(playlist, init[1]))
+            for size, start, name in ranges:
+                asked = {"range": f"bytes={start}-{int(start) + int(size) - 1}"}
+                part = await client.get(urljoin(playlist, name), headers=asked)
+                assert part.status_code == 206
+                with av.open(io.BytesIO(head.content + part.content), mode="r") as picture:
+                    (frame,) = picture.decode(video=0)
+                    assert frame.key_frame
 
 
 @pytest.mark.parametrize("kind", ["hls", "dash"])

@@ -68,6 +68,7 @@ async def test_source(studio: Studio, media: Media, name: str) -> None:
     async with studio.working():
         asset = await studio.settled(asset.uid)
         await studio.quiet()
+    asset = await studio.asset(asset.uid)
     assert (asset.status, asset.error) == (AssetStatus.AVAILABLE, None)
     assert [o.status for o in asset.outputs] == [OutputStatus.AVAILABLE]
     assert await studio.job_failures() == []
@@ -81,6 +82,8 @@ async def _check_tracks(studio: Studio, asset: Asset, clip: Path, expected: Expe
     assert asset.generation is not None
     video = [t for t in asset.generation.tracks if t.kind == "video"]
     audio = [t for t in asset.generation.tracks if t.kind == "audio"]
+    winding = {t.rendition for t in asset.generation.tracks if t.kind == "iframe"}
+    assert winding == {t.name for t in video}
     assert len(audio) == expected.audio
     assert sum(t.is_default for t in audio) == min(1, len(audio))
     assert any(t.name == "source" for t in video) == expected.as_is

@@ -16,7 +16,7 @@ from polycast.media.assemble import assemble_audio, assemble_video
 from polycast.media.encode_split import EncodedChunk
 from polycast.services import ledger
 from polycast.services.crashpoints import reached
-from polycast.services.making import fallback_lock
+from polycast.services.making import fallback_lock, iframes_lock
 from polycast.services.pipeline.plan import GenerationPlan, SharedTrack
 from polycast.services.pipeline.process import UNPLANNED
 from polycast.services.pipeline.records import (
@@ -35,6 +35,7 @@ from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
 
 MP4_JOB = "mp4_fallback"
+IFRAMES_JOB = "iframes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ class Assemble:
         )
 
     async def _follow(self, tx: AsyncConnection, last: _State) -> None:
-        """What begins when the main output is whole."""
+        """What begins when an output is whole."""
         work = last.work
         done = (
             await tx.execute(
@@ -217,7 +218,14 @@ class Assemble:
                 )
             )
         ).first()
-        if done is not None and work.main and work.settings.mp4_fallback:
+        if done is None:
+            return
+        turn = work.caller.tenant.num
+        iframes = iframes_lock(work.output_num)
+        await self._jobs.enqueue(
+            tx, IFRAMES_JOB, {"generation": last.num}, lock=iframes, queueing_lock=iframes, turn=turn
+        )
+        if work.main and work.settings.mp4_fallback:
             lock = fallback_lock(work.output_num)
             await self._jobs.enqueue(
                 tx,
@@ -225,7 +233,7 @@ class Assemble:
                 {"generation": last.num},
                 lock=lock,
                 queueing_lock=lock,
-                turn=work.caller.tenant.num,
+                turn=turn,
             )
 
     # ---- tracks

@@ -220,9 +220,11 @@ class NewTrack:
     size: int = 0
 
 
-async def list_tracks(tx: AsyncConnection, generation: int, new: Sequence[NewTrack]) -> None:
-    """Write (or rewrite, while a generation grows) the tracks of a generation."""
-    for position, track in enumerate(new):
+async def list_tracks(
+    tx: AsyncConnection, generation: int, new: Sequence[NewTrack], *, after: int = 0
+) -> None:
+    """Write (or rewrite, while a generation grows) the tracks of a generation, behind the first `after`."""
+    for position, track in enumerate(new, after):
         header = track.log.header
         values = {
             "kind": header.kind,
