@@ -19,6 +19,7 @@ UV_VERSION = "0.13.9"
 OLDEST = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
 UV = ROOT / ".uv" / "bin" / "uv"
+PYTHON = ROOT / ".venv" / "bin" / "python"
 STAMP = ROOT / ".venv" / ".polycast-environment"
 
 
@@ -46,8 +47,7 @@ def _wanted() -> str:
 
 
 def _current() -> str:
-    python = ROOT / ".venv" / "bin" / "python"
-    return STAMP.read_text().strip() if STAMP.is_file() and python.exists() else ""
+    return STAMP.read_text().strip() if STAMP.is_file() and PYTHON.exists() else ""
 
 
 def _make_uv() -> int:
@@ -92,8 +92,13 @@ def _sync(demo: bool) -> int:
         "UV_SYSTEM_CERTS": "true",
     }
     environment.pop("VIRTUAL_ENV", None)
+    if sys.dont_write_bytecode:
+        # what Python may not keep by itself, each process of a server would compile again: seconds at every start
+        environment["UV_COMPILE_BYTECODE"] = "1"
     if _shown(what, argv, cwd=ROOT, env=environment) != 0:
         return _stop("uv sync failed; its message is above")
+    if sys.dont_write_bytecode:
+        subprocess.run([PYTHON, "-m", "compileall", "-q", "src"], cwd=ROOT, check=False)
     STAMP.write_text(f"{'demo' if demo else 'dev'} {_wanted()}\n")
     return 0
 
