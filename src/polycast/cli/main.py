@@ -55,6 +55,9 @@ def up(
     from polycast.cli.up import up as run_up
 
     settings = settings_for(data, http_port=port, http_host=host)
+    # found out now: a key that cannot be kept is lost
+    if key_file is not None and (key_file.is_dir() or not os.access(key_file.absolute().parent, os.W_OK)):
+        raise typer.BadParameter(f"{key_file} cannot be written", param_hint="--key-file")
     asyncio.run(run_up(settings, on_ready=announcer(key_file), on_line=print_line))
 
 
