@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import psutil
 
@@ -146,6 +147,14 @@ class PolycastServer:
         assert key.secret is not None
         return TenantKey(str(made.uid), made.ref.slug, key.secret)
 
+    async def limit(self, tenant: str, *, quota_bytes: int) -> None:
+        """What a tenant may store from now on."""
+        async with self.platform() as platform:
+            tenants = platform.services.tenants
+            owner = await tenants.default_organization()
+            assert owner is not None
+            await tenants.limit(owner, UUID(tenant), quota_bytes=quota_bytes, retention_days=None)
+
     @asynccontextmanager
     async def platform(self) -> AsyncIterator["Platform"]:
         """Its services, in this process: for what no API shows."""
@@ -169,6 +178,14 @@ class PolycastServer:
                 if match := re.search(r"Polycast is ready at (\S+) \(([\d.]+) s\)", line):
                     self.seconds = float(match[2])
                     self.url = match[1]
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still runs; one that nobody has reaped yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False  # reaped between the two looks
 
 
 def _command(process: psutil.Process) -> list[str]:

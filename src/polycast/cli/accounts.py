@@ -153,3 +153,28 @@ def create_tenant(
         typer.echo(str(made.uid))
 
     _with_services(data, work)
+
+
+@tenants.command("limit")
+def limit_tenant(
+    tenant: Annotated[str, typer.Argument(help="Id or slug of the tenant.")],
+    quota_bytes: Annotated[
+        int, typer.Option(help="Storage limit in bytes; 0: the installation's.", min=0)
+    ] = 0,
+    retention_days: Annotated[
+        int, typer.Option(help="Days after which assets are deleted; 0: the installation's.", min=0)
+    ] = 0,
+    data: DataOption = None,
+) -> None:
+    """Set what a tenant may store, and for how long."""
+
+    async def work(services: "Services") -> None:
+        found = await _tenant(services, tenant)
+        await services.tenants.limit(
+            await _owner(services),
+            found.uid,
+            quota_bytes=quota_bytes or None,
+            retention_days=retention_days or None,
+        )
+
+    _with_services(data, work)

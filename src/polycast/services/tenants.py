@@ -195,6 +195,33 @@ class Tenants:
             )
             return _tenant((await tx.execute(_query().where(tenants.c.num == caller.tenant.num))).one())
 
+    async def limit(
+        self, owner: OrganizationCaller, uid: UUID, *, quota_bytes: int | None, retention_days: int | None
+    ) -> Tenant:
+        """Set what a tenant may store, and for how long; None is the installation's own limit.
+
+        A quota below what is stored removes nothing: it refuses what is new. Assets older than the
+        retention go with the next upkeep.
+
+        Raises:
+            NotFound: no such tenant of this organization.
+            Invalid: a negative number.
+        """
+        owner.require(Permission.ORGANIZE)
+        for name, value in (("quota_bytes", quota_bytes), ("retention_days", retention_days)):
+            if value is not None and value < 0:
+                raise Invalid("must not be negative", field=name)
+        tenant = await self.in_organization(owner, uid)
+        limits = {"quota_bytes": quota_bytes, "retention_days": retention_days}
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(tenants).where(tenants.c.num == tenant.ref.num).values(**limits, updated_at=func.now())
+            )
+            await ledger.record(
+                tx, as_system(tenant.ref, owner.actor), "tenant.updated", "tenant", uid, {"limits": limits}
+            )
+            return _tenant((await tx.execute(_query().where(tenants.c.num == tenant.ref.num))).one())
+
     async def delete(self, owner: OrganizationCaller, uid: UUID) -> None:
         """Mark a tenant deleted: its keys stop working and its media stop playing at once.
 

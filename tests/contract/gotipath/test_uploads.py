@@ -83,6 +83,24 @@ async def test_a_browser_uploads_parts_in_any_order_and_resumes(gotipath: Gotipa
     assert (detail["upload_type"], detail["raw_size"]) == ("portal", sum(map(len, pieces)))
 
 
+async def test_what_is_over_the_quota_is_refused(gotipath: Gotipath, media: Media) -> None:
+    """A browser does not announce its bytes: they are counted when it says that they are all there."""
+    data = media.clip("h264").read_bytes()
+    await gotipath.server.limit(gotipath.library, quota_bytes=len(data) - 1)
+    upload = await opened(gotipath, await gotipath.create())
+    where = f"/uploads/s3/multipart/{upload['uploadId']}"
+    signed = (await gotipath.call("GET", f"{where}/1?key={quote(upload['key'], safe='')}")).json()
+    sent = await gotipath.http.put(signed["url"], content=data)
+    parts = {"parts": [{"PartNumber": 1, "ETag": sent.headers["etag"]}]}
+    complete = f"{where}/complete?key={quote(upload['key'], safe='')}"
+    refused = await gotipath.call("POST", complete, json=parts)
+    assert refused.status_code == 403
+    assert "quota" in refused.text
+    await gotipath.server.limit(gotipath.library, quota_bytes=len(data))
+    done = await gotipath.call("POST", complete, json=parts)
+    assert done.status_code == 200, done.text
+
+
 @pytest.mark.operation("gotipath.multipart_abort")
 async def test_an_aborted_upload_frees_its_parts_and_leaves_the_video(gotipath: Gotipath) -> None:
     video = await gotipath.create()

@@ -41,6 +41,16 @@ async def test_parts_become_the_file_that_was_sent(kit: Kit, data: bytes) -> Non
     assert again == done
 
 
+async def test_what_is_over_the_quota_is_refused_at_the_start(kit: Kit, data: bytes) -> None:
+    await kit.server.limit(kit.tenant.uid, quota_bytes=2 * len(data))
+    body = {"name": "c.mp4", "friendlyName": "c", "fileSize": len(data) + 1}
+    await kit.call("POST", "/vod/v1/files/start", body)
+    assert "quota" in await kit.refused(403, "POST", "/vod/v1/files/start", body)
+    # what was announced counts, and what is freed does not
+    await kit.server.limit(kit.tenant.uid, quota_bytes=4 * len(data))
+    await kit.call("POST", "/vod/v1/files/start", body)
+
+
 @pytest.mark.operation("videokit.get_file_part_url")
 async def test_a_part_address_takes_the_part_and_nothing_else(kit: Kit, data: bytes) -> None:
     started = await kit.call(

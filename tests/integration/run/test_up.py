@@ -14,7 +14,7 @@ import pytest
 
 from polycast.db.embedded import EmbeddedPostgres
 from tests.support.postgres import RunPostgres
-from tests.support.server import PolycastServer
+from tests.support.server import PolycastServer, lives
 from tests.support.waiting import STRETCH, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -54,13 +54,6 @@ def _run(*arguments: str, data: Path, **environment: str) -> "subprocess.Complet
 
 def _status(url: str) -> int:
     return httpx.get(url, timeout=30).status_code
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False  # reaped between the two looks
 
 
 def _presets(server: PolycastServer, key: str) -> int:
@@ -145,7 +138,7 @@ async def test_kill_9_of_up_ends_its_processes_and_the_next_one_goes_on(own: Pol
     await until(lambda: len(own.family()) >= 4, timeout_s=20)
     family = own.family()
     own.kill()
-    await until(lambda: not any(map(_lives, family)), timeout_s=20)
+    await until(lambda: not any(map(lives, family)), timeout_s=20)
     own.start()
     assert own.admin_key == key
     assert _presets(own, key) == 200
@@ -196,6 +189,10 @@ def test_keys_and_tenants_while_it_runs_and_while_not(own: PolycastServer) -> No
     assert tenant in [library["id"] for library in libraries]
     own.stop()
     listed = _run("tenants", "list", data=own.data).stdout
+    limited = _run(
+        "tenants", "limit", "second-one", "--quota-bytes", "1000", "--retention-days", "3", data=own.data
+    )
+    assert limited.returncode == 0, limited.stderr
     assert tenant in listed
     assert "second-one" in listed
     ident = next(
