@@ -23,6 +23,9 @@ _GOP_LIMIT_S = LIMIT_S * 1.01
 _APART_S = 0.25
 """Players begin where all tracks have begun: a later sound would cost them the first pictures. Encoded sound is
 led in by silence."""
+_SHORT_S = 5.0
+"""A player that has less than its buffer of the picture left knows that the sound is over; with more it waits for
+sound that never comes. Encoded sound is silence up to the last picture."""
 
 
 class Reason(StrEnum):
@@ -46,7 +49,7 @@ class Reason(StrEnum):
     OPEN_GOP = "open_gop"
     LONG_GOP = "long_gop"
     CHANNELS = "audio_channels"
-    APART = "tracks_begin_apart"
+    APART = "tracks_apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,9 @@ def _too_long(info: SourceInfo, video: VideoTrack, index: object) -> bool:
 
 def _apart(video: VideoTrack | None, audio: list[AudioTrack]) -> bool:
     starts = [*(track.start_s for track in audio), *([video.start_s] if video is not None else [])]
+    ends = [track.start_s + track.duration_s for track in audio if track.duration_s]
+    if video is not None and ends and video.start_s + video.duration_s - min(ends) > _SHORT_S:
+        return True
     return max(starts) - min(starts) > _APART_S
 
 
