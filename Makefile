@@ -22,7 +22,7 @@ test: environment ## run the whole test suite, or what ARGS names: make test ARG
 test-fast: environment ## run the tests without browsers and without the slow ones (< 2 min)
 	@exec $(BIN)/python scripts/run_tests.py --fast $(ARGS)
 
-test-crash: environment ## kill every process at random points, for minutes; not part of `make test` yet
+test-crash: environment ## the part of `make test` that kills processes; POLYCAST_TEST_SEED picks the moments
 	@exec $(BIN)/python -m pytest -n 0 -m crash
 
 lint: environment ## formatting, lint, types and import contracts

@@ -1,4 +1,4 @@
-"""Run the test suite: everything in two processes, then what needs a browser, one after another.
+"""Run the test suite: everything in two processes, then what needs a browser, then what kills processes.
 
     .venv/bin/python scripts/run_tests.py [--fast] [pytest arguments]
 
@@ -31,7 +31,12 @@ def main() -> int:
         _have_browser()
         if subprocess.run([sys.executable, "scripts/build_web.py"], cwd=ROOT, check=False).returncode:
             return 1
-        parts = [[*PARALLEL, "-m", "not browser and not crash"], ["-n", "0", "-m", "browser"]]
+        # browsers show time, and kills hit moments: beside other tests both would be somewhere else each time
+        parts = [
+            [*PARALLEL, "-m", "not browser and not crash"],
+            ["-n", "0", "-m", "browser"],
+            ["-n", "0", "-m", "crash"],
+        ]
     total: Counter[str] = Counter()
     code = 0
     for part in parts:

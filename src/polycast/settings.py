@@ -136,6 +136,12 @@ class Settings(BaseSettings):
         description="Seconds that running jobs may still work when a worker is stopped; then they go back.",
     )
 
+    restart_pause_s: float = Field(
+        0.5,
+        gt=0,
+        description="Seconds before a process that ended is started again; doubles each time, up to ten times as long.",
+    )
+
     # -- media
     ffmpeg: str = Field(
         "", description="Path of the ffmpeg program. Empty: the one that comes with Polycast."

@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 _STALE_SCRATCH_S = 86_400
 _DATABASE_LOOK_S = 1.0
-# nothing else can be done meanwhile, and a start costs about a second of one processor
-_BACKOFF = Backoff(most_s=5.0, healthy_s=10.0)
 # the roles hold many sockets, and their children have limits of their own
 _UNLIMITED = Limits(memory_bytes=None, processes=None, open_files=65_536)
 
@@ -73,7 +71,10 @@ async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
         _clear_scratch(settings.parts_folder)
         _ = settings.secret  # made now, before several processes want it
         store = _Store(settings)
-        supervisor = Supervisor(_services(settings, store.url), on_output=on_line, backoff=_BACKOFF)
+        # no long pauses: nothing else can be done meanwhile, and a start costs a second of one processor
+        pause_s = settings.restart_pause_s
+        backoff = Backoff(first_s=pause_s, most_s=10 * pause_s, healthy_s=10.0)
+        supervisor = Supervisor(_services(settings, store.url), on_output=on_line, backoff=backoff)
 
         async def announce() -> None:
             key = await store.open()

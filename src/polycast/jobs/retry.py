@@ -77,7 +77,10 @@ class Retry:
         if error is None:
             return 0.0 if failures < (self.max_lost or self.max_attempts) else None
         if isinstance(error, self.patient_with):
-            return self.backoff.delay_s(failures) if failures < self.max_patient else None
+            if failures >= self.max_patient:
+                return None
+            # no job is taken before the database is back: waiting longer each time would serve nobody
+            return self.backoff.delay_s(1 if isinstance(error, DatabaseUnavailable) else failures)
         if failures >= self.max_attempts:
             return None
         if not isinstance(error, self.on) or isinstance(error, self.unless):
