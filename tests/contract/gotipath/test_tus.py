@@ -78,6 +78,8 @@ async def test_an_interrupted_upload_goes_on_and_plays(gotipath: Gotipath, media
     answer = await send(gotipath, url, data[stands:], stands, video)
     assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(len(data)))
     assert await offset(gotipath, url, video) == len(data)
+    late = await gotipath.http.delete(url, headers=gotipath.credentials | tus(video))
+    assert late.status_code == 410
     detail = await gotipath.until_playable(video)
     assert (detail["raw_size"], detail["upload_type"]) == (len(data), "tus")
 

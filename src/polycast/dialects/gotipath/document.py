@@ -20,6 +20,7 @@ _ERRORS = {
 }
 _TUS = {
     "409": "The offset is not where the upload stands.",
+    "410": "The upload is finished: there is nothing to end.",
     "412": "Another version of tus.",
     "415": "No chunk.",
     "460": "The body has another checksum.",

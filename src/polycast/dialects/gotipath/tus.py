@@ -162,7 +162,8 @@ async def tus_delete(
     try:
         await services.tus.terminate(caller, upload.file.uid)
     except Conflict as error:
-        return envelope(409, error.message)
+        # not 409: clients take that for a passing trouble, and try again
+        return envelope(410, error.message)
     return Response(status_code=204)
 
 
