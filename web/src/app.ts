@@ -9,6 +9,7 @@ import { chooseFormat, Engine } from "./engine";
 import { describe, isShakaError } from "./errors";
 import { freezeFrame } from "./freeze";
 import { listenGestures } from "./gestures";
+import { Help } from "./help";
 import { chooseStrings, fill, type Strings } from "./i18n";
 import { listenKeys } from "./keyboard";
 import { markChapter, wirePage } from "./page";
@@ -38,6 +39,7 @@ export class App {
   #bridge: Bridge;
   /** Where the viewer is, for the next visit; null where nothing is remembered. */
   #bookmark: Bookmark | null = null;
+  #help: Help;
   #video: HTMLVideoElement;
   #phase: Phase = "idle";
   #loaded = false;
@@ -48,6 +50,8 @@ export class App {
   /** Settles when a switch of generations under way is done. */
   #switching: Promise<void> | null = null;
   #refreshed = false;
+  /** Muted by the page or the browser, not by the viewer: no wish to remember. */
+  #silenced = false;
   #idleTimer = 0;
   #spinnerTimer = 0;
   #wave: (share: number) => void = () => undefined;
@@ -73,6 +77,7 @@ export class App {
       root.classList.toggle("has-menu", open);
       this.#wake();
     });
+    this.#help = new Help(this.#strings);
     this.#watcher = new ConfigWatcher(this.#config, (news) => this.#onNews(news));
     this.#beacons = new Beacons(this.#config, this.#engine);
     this.#bridge = new Bridge(this.#engine, {
@@ -147,9 +152,12 @@ export class App {
   /** The browser refused sound without a gesture: try silently, else wait for a click. */
   async #refused(byItself: boolean): Promise<void> {
     if (byItself && !this.#video.muted) {
+      this.#silenced = true;
       this.#video.muted = true;
       try {
         await this.#video.play();
+        const { silent, unmute, later } = this.#strings;
+        this.#stage.notice(silent, { label: unmute, choose: () => (this.#video.muted = false), later }, 12_000);
         return;
       } catch {
         this.#video.muted = false;
@@ -304,7 +312,7 @@ export class App {
 
   #build(): void {
     const { root } = this;
-    root.replaceChildren(this.#video, this.#stage.poster, this.#stage.overlay, this.#controls.element, this.#stage.live);
+    root.replaceChildren(this.#video, this.#stage.poster, this.#stage.overlay, this.#controls.element, this.#help.element, this.#stage.live);
     root.setAttribute("role", "region");
     const name = this.#config.asset.kind === "audio" ? this.#strings.audioPlayer : this.#strings.player;
     root.setAttribute("aria-label", `${name}: ${this.#config.asset.title}`);
@@ -316,6 +324,7 @@ export class App {
     const kept = readPreferences();
     this.#video.volume = kept.volume ?? 1;
     this.#video.muted = this.#config.start.muted || (kept.muted ?? false);
+    this.#silenced = this.#config.start.muted && !kept.muted;
     this.#video.loop = this.#config.start.loop;
     this.#controls.sound(this.#video.volume, this.#video.muted);
     this.#controls.state(true, false);
@@ -410,12 +419,16 @@ export class App {
       if (this.#started) this.#bookmark?.keep(video.currentTime, this.duration, true);
     });
     on("play pause ended playing", () => this.#controls.state(video.paused, video.ended));
-    on("play", () => root.classList.remove("is-ended"));
+    on("play seeking", () => {
+      root.classList.remove("is-ended");
+      if (this.#phase === "active") this.#stage.again(false);
+    });
     on("playing", () => {
       this.#refreshed = false;
-      this.#busy(false);
-      this.#beacons.enter("playing");
+      if (!this.#engine.starving) this.#moving();
+      else this.#starving();
     });
+    this.#engine.addEventListener("buffering", () => this.#starving());
     on("pause", () => {
       if (!video.ended && !video.seeking) this.#beacons.enter("pause");
       if (this.#better && !video.ended) this.#switch();
@@ -428,12 +441,14 @@ export class App {
       if (this.#started) this.#beacons.enter("seek");
     });
     on("seeked", () => {
-      if (this.#beacons.state === "seek") this.#beacons.enter(video.paused ? "pause" : "playing");
+      // with too little to go on, the seek is not over for the viewer
+      if (this.#beacons.state === "seek" && (video.paused || !this.#engine.starving)) this.#beacons.enter(video.paused ? "pause" : "playing");
       if (video.paused) this.#busy(false);
     });
     on("ended", () => {
       this.#beacons.enter("ended");
       root.classList.add("is-ended");
+      if (this.#config.theme.controls.big_play && this.#config.asset.kind === "video") this.#stage.again(true);
       this.#stage.say(this.#strings.ended);
     });
     on("play pause ended", () => {
@@ -442,7 +457,11 @@ export class App {
     });
     on("volumechange", () => {
       this.#controls.sound(video.volume, video.muted);
-      keep({ volume: video.volume, muted: video.muted });
+      if (!video.muted && this.#silenced) {
+        this.#silenced = false;
+        this.#stage.hideNotice();
+      }
+      keep(this.#silenced ? { volume: video.volume } : { volume: video.volume, muted: video.muted });
     });
     on("ratechange", () => this.#controls.tracks());
     on("loadedmetadata resize", () => {
@@ -462,6 +481,23 @@ export class App {
     });
     this.#listenSurface();
     listenKeys(root, this.#keys(), document.documentElement.classList.contains("pc-embed"));
+  }
+
+  /** The library stands still until it has enough again, by speed 0: the element itself never says "waiting". */
+  #starving(): void {
+    const { video } = this.#engine;
+    if (!this.#started || this.#switching || video.paused || video.ended) return;
+    if (this.#engine.starving) {
+      if (!video.seeking && this.#beacons.state !== "seek") this.#beacons.enter("buffering");
+      this.#busy(true);
+    } else if (!video.seeking && video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA) {
+      this.#moving();
+    }
+  }
+
+  #moving(): void {
+    this.#busy(false);
+    this.#beacons.enter("playing");
   }
 
   #listenSurface(): void {
@@ -513,6 +549,10 @@ export class App {
       pip: () => {
         if (this.#config.theme.controls.picture_in_picture) void this.#togglePip();
       },
+      frameStep: (step) => {
+        if (this.#loaded && video.paused) this.#engine.seek(video.currentTime + step * this.#engine.frame_s);
+      },
+      help: () => this.#help.toggle(),
       speedStep: (step) => {
         const at = SPEEDS.findIndex((speed) => speed >= this.#engine.rate);
         const next = SPEEDS[Math.min(Math.max(at + step, 0), SPEEDS.length - 1)] ?? 1;
@@ -552,6 +592,7 @@ export class App {
       this.#phase !== "active" ||
       this.#config.asset.kind === "audio" ||
       this.#controls.menu.open ||
+      this.#help.open ||
       this.#controls.seekBar.dragging ||
       this.#controls.element.matches(":has(:focus-visible)");
     this.root.classList.toggle("is-asleep", !used);

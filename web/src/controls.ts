@@ -1,7 +1,7 @@
 /** The control bar: each flag of the theme shows or removes exactly one thing. */
 import type { PlayerConfig } from "./config";
 import { el, iconButton, setIcon, setLabel, show } from "./dom";
-import type { Engine } from "./engine";
+import type { Choice, Engine } from "./engine";
 import { fill, type Strings } from "./i18n";
 import { type Entry, Menu } from "./menu";
 import { SeekBar } from "./seekbar";
@@ -198,7 +198,9 @@ export class Controls {
         ],
       });
     }
-    const audios = engine.audioTracks();
+    const named = <T>(choices: Choice<T>[]): Choice<T>[] =>
+      choices.map((choice, i) => ({ ...choice, label: choice.label || fill(strings.track, { n: i + 1 }) }));
+    const audios = named(engine.audioTracks());
     if (audios.length > 1) {
       entries.push({
         id: "audio",
@@ -207,7 +209,7 @@ export class Controls {
         options: audios.map((choice) => ({ label: choice.label, checked: choice.active, choose: () => engine.setAudio(choice.value) })),
       });
     }
-    const texts = engine.textTracks();
+    const texts = named(engine.textTracks());
     if (texts.length && (settings.captions || forCaptions)) {
       const active = texts.findIndex((choice) => choice.active);
       entries.push({

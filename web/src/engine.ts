@@ -138,7 +138,7 @@ export class Engine extends EventTarget {
         if (name === "error") {
           this.dispatchEvent(new CustomEvent("failure", { detail: (event as CustomEvent).detail }));
         } else if (name === "buffering") {
-          this.dispatchEvent(new CustomEvent("buffering", { detail: (event as Event & { buffering: boolean }).buffering }));
+          this.dispatchEvent(new Event("buffering"));
         } else {
           this.dispatchEvent(new Event("tracks"));
         }
@@ -160,6 +160,11 @@ export class Engine extends EventTarget {
         // captions are an extra: a missing file, or a stream still growing, must not stop the picture
       }
     }
+  }
+
+  /** True while the library holds the picture until it has enough data. */
+  get starving(): boolean {
+    return this.player?.isBuffering() ?? false;
   }
 
   /** True while the playlist still grows: the end is not the end. */
@@ -222,7 +227,7 @@ export class Engine extends EventTarget {
   audioTracks(): Choice<shaka.extern.AudioTrack>[] {
     return (this.player?.getAudioTracks() ?? []).map((track) => ({
       value: track,
-      label: track.label ?? languageName(track.language),
+      label: track.label || languageName(track.language),
       active: track.active,
     }));
   }
@@ -257,6 +262,12 @@ export class Engine extends EventTarget {
       dropped: number(stats?.droppedFrames),
       decoded: number(stats?.decodedFrames),
     };
+  }
+
+  /** Seconds from one frame to the next, of the rendition that plays. */
+  get frame_s(): number {
+    const rate = this.player?.getVideoTracks().find((track) => track.active)?.frameRate;
+    return 1 / (rate || 30);
   }
 
   async retry(): Promise<boolean> {

@@ -52,6 +52,13 @@ const en = {
   errorUnknown: "Something went wrong while playing.",
   copied: "Copied",
   autoplayBlocked: "Your browser waits for you to press play",
+  keys: "Keyboard",
+  space: "Space",
+  backAndForth: "{n} s back or forward",
+  tenths: "To a tenth of the length",
+  frames: "Frame by frame while paused",
+  close: "Close",
+  silent: "Your browser plays this without sound",
 };
 
 export type Strings = typeof en;
@@ -108,6 +115,13 @@ const de: Strings = {
   errorUnknown: "Bei der Wiedergabe ist etwas schiefgegangen.",
   copied: "Kopiert",
   autoplayBlocked: "Der Browser wartet, bis Sie auf Abspielen drücken",
+  keys: "Tastatur",
+  space: "Leertaste",
+  backAndForth: "{n} s zurück oder vor",
+  tenths: "Zu einem Zehntel der Länge",
+  frames: "Bild für Bild bei Pause",
+  close: "Schließen",
+  silent: "Der Browser spielt ohne Ton ab",
 };
 
 const pl: Strings = {
@@ -162,6 +176,13 @@ const pl: Strings = {
   errorUnknown: "Podczas odtwarzania wystąpił błąd.",
   copied: "Skopiowano",
   autoplayBlocked: "Przeglądarka czeka, aż naciśniesz odtwarzanie",
+  keys: "Klawiatura",
+  space: "Spacja",
+  backAndForth: "{n} s wstecz lub naprzód",
+  tenths: "Do dziesiątej części długości",
+  frames: "Klatka po klatce podczas pauzy",
+  close: "Zamknij",
+  silent: "Przeglądarka odtwarza bez dźwięku",
 };
 
 const es: Strings = {
@@ -216,6 +237,13 @@ const es: Strings = {
   errorUnknown: "Algo falló durante la reproducción.",
   copied: "Copiado",
   autoplayBlocked: "El navegador espera a que pulses reproducir",
+  keys: "Teclado",
+  space: "Espacio",
+  backAndForth: "{n} s atrás o adelante",
+  tenths: "A una décima parte de la duración",
+  frames: "Fotograma a fotograma en pausa",
+  close: "Cerrar",
+  silent: "El navegador lo reproduce sin sonido",
 };
 
 const fr: Strings = {
@@ -270,6 +298,13 @@ const fr: Strings = {
   errorUnknown: "Un problème est survenu pendant la lecture.",
   copied: "Copié",
   autoplayBlocked: "Votre navigateur attend que vous lanciez la lecture",
+  keys: "Clavier",
+  space: "Espace",
+  backAndForth: "{n} s en arrière ou en avant",
+  tenths: "À un dixième de la durée",
+  frames: "Image par image en pause",
+  close: "Fermer",
+  silent: "Votre navigateur lit sans le son",
 };
 
 const LANGUAGES: Record<string, Strings> = { en, de, pl, es, fr };
@@ -287,8 +322,9 @@ export function fill(text: string, values: Record<string, string | number>): str
   return text.replace(/\{(\w+)\}/g, (_, key: string) => String(values[key] ?? ""));
 }
 
-/** "pl" → "polski": a language in its own words; the tag itself when the browser does not know it. */
+/** "pl" → "Polski": a language in its own words; the tag itself when the browser does not know it, "" for none. */
 export function languageName(tag: string): string {
+  if (!tag || tag === "und") return "";
   try {
     const name = new Intl.DisplayNames([tag], { type: "language" }).of(tag);
     return name ? name.charAt(0).toLocaleUpperCase(tag) + name.slice(1) : tag;

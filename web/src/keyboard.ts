@@ -1,4 +1,7 @@
-/** Keys of the player. On a page with more than the player, scrolling keys act only inside it. */
+/**
+ * Keys of the player. On a page with more than the player, keys that scroll or press act only inside it and where
+ * nothing has the focus; letters and digits act wherever nobody types, as behind a click on a chapter.
+ */
 
 export interface KeyActions {
   toggle(): void;
@@ -11,9 +14,14 @@ export interface KeyActions {
   pip(): void;
   speedStep(step: 1 | -1): void;
   end(): void;
+  frameStep(step: 1 | -1): void;
+  help(): void;
 }
 
 const TYPING = "input:not([type=range]), textarea, select, [contenteditable=''], [contenteditable=true]";
+
+/** Keys that belong to whatever has the focus outside the player: Space, arrows, Home and the like. */
+const ELSEWHERE = /^(?: |.{2,})$/;
 
 export function listenKeys(root: HTMLElement, actions: KeyActions, wholePage: boolean): void {
   document.addEventListener("keydown", (event) => {
@@ -21,7 +29,7 @@ export function listenKeys(root: HTMLElement, actions: KeyActions, wholePage: bo
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.matches(TYPING)) return;
     const inside = wholePage || root.contains(target);
     const free = target === document.body || target === document.documentElement;
-    if (!inside && !free) return;
+    if (!inside && !free && ELSEWHERE.test(event.key)) return;
     const onControl = target.closest("button, a, summary, [role=menuitem], input") !== null;
     const act = chooseAction(event, actions, inside, onControl, target.matches("input[type=range]"));
     if (!act) return;
@@ -59,6 +67,12 @@ function chooseAction(
       return () => actions.speedStep(-1);
     case ">":
       return () => actions.speedStep(1);
+    case ",":
+      return () => actions.frameStep(-1);
+    case ".":
+      return () => actions.frameStep(1);
+    case "?":
+      return () => actions.help();
   }
   switch (key.toLowerCase()) {
     case "k":

@@ -46,6 +46,11 @@ export class Menu {
     private readonly onChange: (open: boolean) => void,
   ) {
     this.element.addEventListener("keydown", (event) => this.#key(event));
+    // one light for pointer and keys: a menu that opens under a resting pointer must not show two
+    this.element.addEventListener("pointermove", (event) => {
+      const item = event.pointerType === "mouse" && event.target instanceof Element ? event.target.closest<HTMLElement>(".pc-item") : null;
+      if (item && item !== document.activeElement) this.#focus(this.#items().indexOf(item), true);
+    });
     document.addEventListener("pointerdown", (event) => {
       const target = event.target as Node;
       if (this.open && !this.element.contains(target) && !this.#opener?.contains(target)) this.close(false);
@@ -195,11 +200,11 @@ export class Menu {
     return at < 0 ? null : at;
   }
 
-  #focus(index: number): void {
+  #focus(index: number, still = false): void {
     const items = this.#items();
     const item = items[(index + items.length) % items.length];
     for (const other of items) other.tabIndex = other === item ? 0 : -1;
-    item?.focus();
+    item?.focus({ preventScroll: still });
   }
 
   #key(event: KeyboardEvent): void {

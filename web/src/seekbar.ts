@@ -8,6 +8,8 @@ import { clock, spoken } from "./time";
 
 const KEY_STEP_S = 5;
 const PREVIEW_WIDTH_PX = 168;
+/** What stands under a thumbnail and around it: its text and the bar. */
+const PREVIEW_BELOW_PX = 136;
 
 export class SeekBar {
   readonly element: HTMLElement;
@@ -212,7 +214,10 @@ export class SeekBar {
     const tile = (await this.#storyboard)?.at(this.#hoverAt);
     this.#picture.hidden = !tile;
     if (!tile) return;
-    const scale = Math.min(PREVIEW_WIDTH_PX / tile.width, 120 / tile.height);
+    const frame = this.element.closest<HTMLElement>(".pc-root")?.clientHeight ?? 0;
+    // a small player has little room above its bar
+    const room = Math.max(frame - PREVIEW_BELOW_PX, 36);
+    const scale = Math.min(PREVIEW_WIDTH_PX / tile.width, 120 / tile.height, room / tile.height);
     Object.assign(this.#picture.style, {
       width: `${tile.width}px`,
       height: `${tile.height}px`,

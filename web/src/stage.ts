@@ -154,9 +154,11 @@ export class Stage {
     this.live.textContent = text;
   }
 
-  replay(on: boolean): void {
+  /** The big button once more, at the end; `on` false takes it away. */
+  again(on: boolean): void {
     setIcon(this.big, on ? "replay" : "play");
     setLabel(this.big, on ? this.strings.replay : this.strings.play);
-    if (on) this.#length.hidden = true;
+    this.#length.hidden ||= on;
+    show(this.big, on);
   }
 }

@@ -1,17 +1,45 @@
 import type { Theme } from "./config";
 
-/** Relative luminance of an sRGB colour, WCAG 2.2. Null when the text is no plain colour. */
-function luminance(color: string): number | null {
+type Rgb = readonly [number, number, number];
+
+/** Paper and ink of both schemes, as in base.css. */
+const SCHEMES = {
+  light: { paper: [255, 255, 255], ink: [20, 24, 31] },
+  dark: { paper: [28, 33, 40], ink: [238, 240, 243] },
+} as const;
+/** What lines and signs need against their ground, WCAG 2.2, 1.4.11. */
+const CONTRAST = 3;
+
+/** The parts of a colour, 0..255. Null when the text is no plain colour. */
+function parts(color: string): Rgb | null {
   const canvas = document.createElement("canvas").getContext("2d");
   if (!canvas || !CSS.supports("color", color)) return null;
   canvas.fillStyle = color;
   canvas.fillRect(0, 0, 1, 1);
   const [r = 0, g = 0, b = 0] = canvas.getImageData(0, 0, 1, 1).data;
-  const linear = [r, g, b].map((part) => {
+  return [r, g, b];
+}
+
+/** Relative luminance of an sRGB colour, WCAG 2.2. */
+function luminance(color: Rgb): number {
+  const [r = 0, g = 0, b = 0] = color.map((part) => {
     const value = part / 255;
     return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * (linear[0] ?? 0) + 0.7152 * (linear[1] ?? 0) + 0.0722 * (linear[2] ?? 0);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+function contrast(a: Rgb, b: Rgb): number {
+  const [low = 0, high = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
+  return (high + 0.05) / (low + 0.05);
+}
+
+/** The colour with as much ink in it as it takes to be seen on paper: yellow on white, navy in the dark. */
+function legible(color: Rgb, paper: Rgb, ink: Rgb): string {
+  const mixed = (share: number): Rgb => [0, 1, 2].map((i) => Math.round((color[i] ?? 0) * (1 - share) + (ink[i] ?? 0) * share)) as unknown as Rgb;
+  let share = 0;
+  while (share < 1 && contrast(mixed(share), paper) < CONTRAST) share += 0.05;
+  return `rgb(${mixed(Math.min(share, 1)).join(" ")})`;
 }
 
 /**
@@ -23,10 +51,11 @@ export function applyTheme(theme: Theme, root: HTMLElement = document.documentEl
     if (value && CSS.supports(property, value)) root.style.setProperty(name, value);
   };
   set("--pc-accent", theme.primary_color, "color");
-  if (theme.primary_color) {
-    const light = luminance(theme.primary_color);
+  const accent = theme.primary_color ? parts(theme.primary_color) : null;
+  if (accent) {
     // 0.18 is where black and white text contrast equally
-    if (light !== null) root.style.setProperty("--pc-on-accent", light > 0.18 ? "#14181f" : "#ffffff");
+    root.style.setProperty("--pc-on-accent", luminance(accent) > 0.18 ? "#14181f" : "#ffffff");
+    for (const [name, { paper, ink }] of Object.entries(SCHEMES)) root.style.setProperty(`--pc-mark-${name}`, legible(accent, paper, ink));
   }
   if (theme.font_family) set("--pc-font", `${theme.font_family}, system-ui, sans-serif`, "font-family");
   if (theme.font_size) set("--pc-size", `${clamp(theme.font_size, 10, 28)}px`, "font-size");

@@ -8,11 +8,12 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from polycast.delivery.pages import dist_dir
 from tests.e2e.player.media import make_audio, make_video
 from tests.e2e.player.site import Site
+from tests.support import waiting
 
 CHROMIUM_ARGUMENTS = [
     "--headless=new",
@@ -76,7 +77,8 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     """A fresh window of 1280 × 800; the test fails on script errors and refused content."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     page = await context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(15_000 * waiting.STRETCH)
+    expect.set_options(timeout=15_000 * waiting.STRETCH)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(

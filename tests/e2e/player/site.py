@@ -45,6 +45,8 @@ class Site:
         self.refused: dict[str, int] = {}
         #: path → text instead of the file
         self.replaced: dict[str, Callable[[], str]] = {}
+        #: path → answered only when the event is set
+        self.held: dict[str, threading.Event] = {}
         self.not_modified = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -63,6 +65,9 @@ class Site:
         self.beacons.clear()
         self.refused.clear()
         self.replaced.clear()
+        for event in self.held.values():
+            event.set()
+        self.held.clear()
         self.policy = PagePolicy()
         self.not_modified = 0
 
@@ -101,6 +106,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
             path = urlsplit(self.path).path
             site.requests.append(path)
             kind, _, name = path.strip("/").partition("/")
+            if path in site.held:
+                site.held[path].wait(60)
             if path in site.refused:
                 self.answer(site.refused[path], b"", {})
             elif path in site.replaced:

@@ -29,6 +29,12 @@ async def test_keys(page: Page, site: Site) -> None:
         await keyboard.press(key)
         wanted = min(position, 9.98)
         await until(page, f"Math.abs(polycast.video.currentTime - {wanted}) < 0.2")
+    await keyboard.press("4")
+    await until(page, "Math.abs(polycast.video.currentTime - 4) < 0.01")
+    await keyboard.press(".")
+    await until(page, "Math.abs(polycast.video.currentTime - 4 - 1 / 24) < 0.01")
+    await keyboard.press(",")
+    await until(page, "Math.abs(polycast.video.currentTime - 4) < 0.01")
     await keyboard.press("m")
     await until(page, "polycast.video.muted")
     await keyboard.press("m")
@@ -56,6 +62,31 @@ async def test_keys(page: Page, site: Site) -> None:
     await until(page, "polycast.video.muted && polycast.video.paused")
 
 
+async def test_the_keys_are_told(page: Page, site: Site) -> None:
+    site.configs["v"] = cases.video()
+    await start(page, f"{site.url}/play/v")
+    await page.focus(".pc-settings")
+    card = page.get_by_role("dialog", name="Keyboard")
+    await page.keyboard.press("?")
+    await expect(card).to_contain_text("Full screen")
+    await expect(page.get_by_role("button", name="Close")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(card).to_be_hidden()
+    await expect(page.locator(".pc-settings")).to_be_focused()
+
+
+async def test_only_the_viewer_s_silence_is_remembered(page: Page, site: Site) -> None:
+    site.configs["v"] = cases.video()
+    kept = "JSON.parse(localStorage.getItem('polycast.player') ?? '{}').muted ?? false"
+    await start(page, f"{site.url}/play/v?muted=1")
+    assert await page.evaluate("polycast.video.muted")
+    assert not await page.evaluate(kept)
+    await page.keyboard.press("m")
+    await until(page, "!polycast.video.muted")
+    await page.keyboard.press("m")
+    await until(page, kept)
+
+
 async def test_keys_leave_typing_alone(page: Page, site: Site) -> None:
     site.configs["v"] = cases.video()
     await start(page, f"{site.url}/play/v")
@@ -68,7 +99,8 @@ async def test_keys_leave_typing_alone(page: Page, site: Site) -> None:
 
 async def test_menus_by_keyboard(page: Page, site: Site) -> None:
     site.configs["v"] = cases.video()
-    await start(page, f"{site.url}/play/v")
+    # what is chosen shows two seconds later: the end must not come first
+    await start(page, f"{site.url}/play/v?loop=1")
     keyboard = page.keyboard
     settings = page.get_by_role("button", name="Settings")
     await settings.focus()
@@ -93,8 +125,8 @@ async def test_menus_by_keyboard(page: Page, site: Site) -> None:
     await keyboard.press("Enter")
     await keyboard.press("End")
     await keyboard.press("Enter")
-    assert await page.evaluate("polycast.video.loop")
-    await expect(page.get_by_role("menuitemcheckbox", name="Loop")).to_have_attribute("aria-checked", "true")
+    assert not await page.evaluate("polycast.video.loop")
+    await expect(page.get_by_role("menuitemcheckbox", name="Loop")).to_have_attribute("aria-checked", "false")
     await keyboard.press("Escape")
     await expect(page.locator(".pc-menu")).to_be_hidden()
     await expect(settings).to_be_focused()

@@ -107,6 +107,31 @@ async def test_colours_fonts_and_captions_of_the_theme(page: Page, site: Site) -
     assert await page.get_by_role("button", name="Einstellungen").count() == 1
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("color", ["#ffee00", "#0a1a3a", "#ffffff"])
+async def test_any_colour_of_a_tenant_can_be_seen(page: Page, site: Site, scheme: Any, color: str) -> None:
+    """The position on the bar against the bar itself, WCAG 2.2, 1.4.11."""
+    site.configs["v"] = _themed(primary_color=color)
+    await page.emulate_media(color_scheme=scheme)
+    await page.goto(f"{site.url}/play/v")
+    await page.locator(".pc-big").wait_for()
+    ratio = await page.evaluate(
+        """() => {
+          const light = (selector) => {
+            const c = document.createElement('canvas').getContext('2d');
+            c.fillStyle = getComputedStyle(document.querySelector(selector)).backgroundColor;
+            c.fillRect(0, 0, 1, 1);
+            const [r, g, b] = [...c.getImageData(0, 0, 1, 1).data].map(p => p / 255)
+              .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+          };
+          const [low, high] = [light('.pc-played'), light('.pc-menu')].sort((a, b) => a - b);
+          return (high + 0.05) / (low + 0.05);
+        }"""
+    )
+    assert ratio >= 2.9
+
+
 @pytest.mark.parametrize("width", [320, 375, 560, 900])
 @pytest.mark.parametrize("kind", ["play", "embed"])
 async def test_nothing_falls_off(page: Page, site: Site, width: int, kind: str) -> None:
