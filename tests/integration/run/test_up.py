@@ -70,7 +70,7 @@ def test_first_start_stop_second_start(own: PolycastServer) -> None:
     assert _presets(own, key) == 200
     assert _presets(own, "wrong") == 401
     family = own.family()
-    assert own.stop() < 10 * STRETCH
+    own.stop()
     assert not any(process.is_running() for process in family)
     assert not EmbeddedPostgres(own.data / "postgres").running()
     own.start()
