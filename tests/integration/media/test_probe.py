@@ -15,7 +15,7 @@ from polycast.media.package import NotPackageable
 from polycast.media.selection import TrackSelection
 from polycast.media.streamable import LadderCap, NotStreamable, Reason, Streamable, streamable
 from polycast.media.toolkit import MediaToolkit
-from tests.support.media import SAMPLES, Media, _run
+from tests.support.media import SAMPLES, Clip, Media, _run
 
 CAP = LadderCap.of(PRESETS["dash_hls_1080p"])
 
@@ -152,6 +152,13 @@ async def test_what_cannot_be_played_is_refused_by_name(
 ) -> None:
     with pytest.raises(error):
         await toolkit.probe(media.clip(name))
+
+
+async def test_a_bare_video_stream_is_told_what_it_lacks(media: Media, toolkit: MediaToolkit) -> None:
+    """Its first bytes, 00 00 00 01, look like an MP4 box of an absurd size."""
+    clip = Clip(suffix=".h264", seconds=1, audio=(), output=("-f", "h264"))
+    with pytest.raises(Unreadable, match="container"):
+        await toolkit.probe(media.make("bare.h264", clip))
 
 
 async def test_a_playlist_with_another_name_reads_no_local_file(

@@ -80,6 +80,8 @@ def read_moov(fd: int, file_size: int) -> memoryview | None:
     """
     position = 0
     for _ in range(TOP_LEVEL_CAP):
+        if position >= file_size:
+            return None  # what looks like boxes of any length is another format, such as bare H.264
         head = os.pread(fd, 16, position)
         if len(head) < 8:
             return None

@@ -15,6 +15,7 @@ from polycast.media.children.picture_scaler import orientation
 from polycast.media.children.protocol import main
 from polycast.media.toolkit_allowlist import DECODERS
 
+_BARE = {"h264", "hevc", "m4v", "mpegvideo", "av1", "obu"}
 _LOOKED_AT = 4
 """video tracks whose first picture is decoded"""
 _STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
@@ -64,6 +65,10 @@ def _mp4(path: str, size: int) -> tuple[list[mp4_tables.Mp4Track], int]:
 def _info(
     container: Any, size: int, tables: list[mp4_tables.Mp4Track], edits: int, request: dict[str, Any]
 ) -> SourceInfo:
+    if container.format.name in _BARE and not container.duration:
+        raise Unreadable(
+            "the file is a bare video stream, without times; put it into a container such as MP4"
+        )
     streams = [s for s in container.streams if s.type in {"video", "audio", "subtitle"}]
     if len(streams) > request["max_tracks"]:
         raise LimitExceeded(f"the file has more than {request['max_tracks']} tracks")
