@@ -6,6 +6,7 @@ segment inside a session costs one signature check. What is not public is answer
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from urllib.parse import parse_qs, quote
 from uuid import UUID
 
@@ -14,9 +15,12 @@ from starlette.types import Scope
 from polycast.delivery.answers import ANY_ORIGIN, EXPOSED, Headers, request_headers
 from polycast.domain.errors import Forbidden
 from polycast.domain.policy import AccessPolicy, Refusal, ViewerRequest, judge, origin_asked
-from polycast.protocols.signing import Keyring, Session, verify_session
+from polycast.protocols.signing import Keyring, Session, read_session
 from polycast.services.content_tokens import Ticket
 from polycast.services.playback import Owner, Playback
+
+_SESSIONS = 8192
+"""signatures that are remembered, some megabytes at most"""
 
 WORDS = {
     Refusal.BLOCKED: "This video is not available.",
@@ -47,7 +51,8 @@ class Admission:
 
     def __init__(self, playback: Playback, ring: Keyring, own_origins: tuple[str, ...] = ()) -> None:
         self._playback = playback
-        self._ring = ring
+        # a viewer asks for hundreds of segments with one token, and equal claims have equal tokens
+        self._signed = lru_cache(_SESSIONS)(partial(read_session, ring))
         self._own = own_origins
 
     def session(self, token: str, asset: str) -> Session:
@@ -56,7 +61,8 @@ class Admission:
         Raises:
             BadToken, ExpiredToken: not ours, or over. Forbidden: it is for another asset.
         """
-        session = verify_session(self._ring, token, now=time.time())
+        session = self._signed(token)
+        session.check(time.time())
         if session.asset != asset:
             raise Forbidden("this playback session is for another video")
         return session

@@ -32,6 +32,8 @@ from polycast.storage.interface import FileStore, ObjectStore
 SMALL: Final = 256 * 1024
 """bytes up to which an object is read in one go"""
 _BLOCK: Final = 512 * 1024
+_SHARED: Final = memoryview(bytearray(_BLOCK))
+"""read into, and copied from, by the event loop's thread alone, with no wait in between"""
 _REVALIDATE_S: Final = 30.0
 """a cached copy of what may be replaced (a poster, captions) is compared with its store this often"""
 _OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -210,10 +212,10 @@ async def _headers_only(send: Send, answer: Answer) -> int:
 
 async def _read(fd: int, start: int, length: int) -> bytes:
     """Bytes of an open file: at once when they are in memory, else in a thread, since a disk may be slow."""
-    buffer = bytearray(length)
+    view = _SHARED[:length]
     with contextlib.suppress(OSError):  # not in memory, or a file system that cannot tell
-        if os.preadv(fd, [buffer], start, os.RWF_NOWAIT) == length:
-            return bytes(buffer)
+        if os.preadv(fd, [view], start, os.RWF_NOWAIT) == length:
+            return bytes(view)
     # a cancelled request must not close the descriptor under the thread
     return await in_thread(os.pread, fd, length, start)
 

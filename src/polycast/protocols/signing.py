@@ -130,14 +130,23 @@ def sign_session(ring: Keyring, session: Session) -> str:
 
 def verify_session(ring: Keyring, token: str, *, now: float, starting: bool = False) -> Session:
     """The claims, with times as rounded; raises BadToken, ExpiredToken (see `Session.check`)."""
+    session = read_session(ring, token)
+    session.check(now, starting=starting)
+    return session
+
+
+def read_session(ring: Keyring, token: str) -> Session:
+    """The claims of a session that we signed, over or not: that is for ever so, and may be remembered.
+
+    Raises:
+        BadToken: we did not sign it.
+    """
     asset, issued, start_until, stop_at, viewer = _verify(ring, "session", token, 5)
     try:
         name = _decode(viewer).decode("utf-8", "surrogatepass")
     except ValueError as error:
         raise BadToken("this playback session is not valid") from error
-    session = Session(asset, _read(issued), _read(start_until), _read(stop_at), name or None)
-    session.check(now, starting=starting)
-    return session
+    return Session(asset, _read(issued), _read(start_until), _read(stop_at), name or None)
 
 
 def sign_link(ring: Keyring, path: str, *, expires: int, purpose: str) -> str:
