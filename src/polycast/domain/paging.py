@@ -25,8 +25,10 @@ class PageRequest:
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= self.max_limit:
             raise Invalid(f"limit must be 1 to {self.max_limit}", field="limit")
-        if self.page < 1 or self.offset > MAX_OFFSET:
+        if self.page < 1:
             raise Invalid("page must be 1 or more", field="page")
+        if self.offset > MAX_OFFSET:
+            raise Invalid(f"page reaches at most {MAX_OFFSET} rows far", field="page")
 
     @property
     def offset(self) -> int:

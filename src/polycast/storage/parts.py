@@ -99,7 +99,7 @@ def check_parts(
             raise Invalid(f"part {part.number} is smaller than {min_size} bytes", field="parts")
     total = sum(part.size for part in chosen)
     if expected_size is not None and total != expected_size:
-        raise Invalid(f"{expected_size} bytes were declared, the parts have {total}", field="size")
+        raise Invalid(f"{expected_size} bytes were declared, the parts have {total}", field="parts")
     return chosen
 
 

@@ -1,7 +1,9 @@
 """Everything a client can get wrong is answered in the one form of errors."""
 
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
@@ -131,9 +133,17 @@ async def test_bodies_have_a_bound(kit: Kit) -> None:
     assert (await kit.api.get("/vod/v1/files")).status_code == 200
 
 
-async def test_a_body_without_a_type_is_json(kit: Kit) -> None:
+async def test_a_body_is_json_whatever_its_type(kit: Kit) -> None:
     content = json.dumps({"name": "a.mp4", "friendlyName": "a", "fileSize": 5}).encode()
     assert (await kit.api.post("/vod/v1/files/start", content=content)).status_code == 200
+    # what `curl -d` sends where nobody says otherwise
+    for kind in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"):
+        headers = {"Content-Type": kind}
+        answer = await kit.api.post("/vod/v1/files/start", content=content, headers=headers)
+        assert answer.status_code == 200, kind
+        wrong = await kit.api.post("/vod/v1/files/start", content=b"name=a.mp4", headers=headers)
+        assert wrong.status_code == 400
+        assert "JSON" in error_of(wrong)
 
 
 async def test_pages_of_other_origins_may_call(kit: Kit) -> None:
@@ -146,3 +156,35 @@ async def test_pages_of_other_origins_may_call(kit: Kit) -> None:
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] in ("*", "https://app.example.org")
     assert "x-api-key" in answer.headers["access-control-allow-headers"].lower()
+
+
+async def test_what_is_not_built_says_so(kit: Kit) -> None:
+    """No operation of the contract is answered as if there were none at its address."""
+    document = json.loads((Path(__file__).parents[3] / "contracts" / "videokit.json").read_text())
+    built = {(method, path) for method, path in await _documented(kit)}
+    missing = [o for o in document["operations"] if (o["method"], o["path"]) not in built]
+    assert len(missing) + len(built) >= len(document["operations"])
+    keyless = ("/heartbeat/", "/acquire-license/", "/certificate/", "/kms/")
+    for operation in missing:
+        path = re.sub(r"\{\w+\}", "x", operation["path"])
+        message = await kit.refused(501, operation["method"], path)
+        assert "not part of this version" in message
+        without = await kit.web.request(operation["method"], f"{kit.server.url}/videokit{path}")
+        assert without.status_code == (501 if path.startswith(keyless) else 401), path
+    await kit.refused(404, "GET", "/live/v1/film")
+
+
+async def _documented(kit: Kit) -> list[tuple[str, str]]:
+    answer = await kit.api.get("/openapi.json")
+    assert answer.status_code == 200
+    return [(m.upper(), path) for path, methods in answer.json()["paths"].items() for m in methods]
+
+
+async def test_parameters_without_a_value_are_not_given(kit: Kit) -> None:
+    page = await kit.call("GET", "/vod/v1/files?limit=&page=&desc=&sort=&statuses=&createDateStart=&query=")
+    assert (page["pageSize"], page["pageNumber"]) == (100, 1)
+
+
+async def test_numbers_of_pages_have_a_bound(kit: Kit) -> None:
+    assert (await kit.call("GET", "/vod/v1/files?page=9999"))["items"] == []
+    assert "page" in await kit.refused(400, "GET", "/vod/v1/files?page=2147483647")

@@ -20,6 +20,7 @@ from polycast.dialects.videokit import (
     images,
     playback,
     streaming,
+    unbuilt,
 )
 from polycast.dialects.videokit.envelope import envelope, service_status
 from polycast.dialects.videokit.lenient import Lenient
@@ -43,6 +44,7 @@ def create_videokit(services: Services) -> ASGIApp:
     ]
     for section in sections:
         app.include_router(section)
+    app.include_router(unbuilt.router)
     app.add_exception_handler(errors.PolycastError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -12,10 +12,14 @@ MAX_BODY = 4 * 1024 * 1024
 """bytes of a request body; media go to signed addresses"""
 
 
+_FORM = "/oauth/token"
+
+
 class Lenient:
     """Reads what the vendor's samples send, and refuses what no parameter can mean.
 
-    A trailing slash is dropped, `/vod/files` means `/vod/v1/files`, and query names are found in any case.
+    A trailing slash is dropped, `/vod/files` means `/vod/v1/files`, query names are found in any case, and a
+    parameter without a value counts as not given. Bodies are JSON whatever type they claim, but for the one form.
     NUL characters are refused here once: no text column can hold them. Bodies are cut off at `MAX_BODY`.
     """
 
@@ -37,8 +41,13 @@ class Lenient:
         elif _declared(scope) > MAX_BODY:
             await envelope(413, "too_large", f"a body has at most {MAX_BODY} bytes")(scope, receive, send)
         else:
-            pairs = [(name, value) for key, value in query for name in self._known(key)]
-            changed = {**scope, "path": _path(scope), "query_string": urlencode(pairs).encode()}
+            pairs = [(name, value) for key, value in query if value for name in self._known(key)]
+            changed = {
+                **scope,
+                "path": _path(scope),
+                "query_string": urlencode(pairs).encode(),
+                "headers": _headers(scope),
+            }
             await self._app(changed, _bounded(receive), send)
 
     def _known(self, key: str) -> list[str]:
@@ -55,6 +64,14 @@ def _path(scope: Scope) -> str:
     if below.startswith("/vod/") and not below.startswith("/vod/v1/"):
         below = "/vod/v1" + below[4:]
     return root + below
+
+
+def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+    if scope["path"].rstrip("/").endswith(_FORM):
+        return headers
+    # all other bodies are JSON, whatever a client calls them: `curl -d` says that it sends a form
+    return [(name, value) for name, value in headers if name != b"content-type"]
 
 
 def _declared(scope: Scope) -> int:
