@@ -190,6 +190,11 @@ class Asset:
     generation: Generation | None = field(default=None)
 
     @property
+    def growing(self) -> bool:
+        """What plays is still being made: HLS alone, until it is whole. Lists do not know; they come without it."""
+        return self.generation is not None and self.generation.state is GenerationState.GROWING
+
+    @property
     def main_output(self) -> Output | None:
         return next((o for o in self.outputs if o.main), None)
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from playwright.async_api import Page
 
-from tests.e2e.playback.publishing import Publisher
+from tests.e2e.playback.publishing import Published, Publisher
 from tests.e2e.playback.seeing import record, recorded, wrong
 from tests.e2e.player.watching import until
 from tests.support import waiting
@@ -49,6 +49,12 @@ def _signal(server: PolycastServer, how: str) -> None:
                 getattr(process, how)()
 
 
+async def _offered(publisher: Publisher, asset: Published) -> set[str]:
+    """The formats that a player is told of."""
+    source = await publisher.call("GET", f"/v1/sourceconfig?assetId={asset.uid}")
+    return {name for name in ("hls", "dash") if name in source}
+
+
 async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
     page: Page, short_chunks: PolycastServer, media: Media
 ) -> None:
@@ -62,6 +68,7 @@ async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
     await waiting.until(plays, timeout_s=60, what="the first part plays")
     # the encoder stands still: what plays now is all there is
     _signal(short_chunks, "suspend")
+    assert await _offered(publisher, asset) == {"hls"}
     await page.goto(asset.play)
     await record(page)
     await page.click(".pc-big")
@@ -78,6 +85,7 @@ async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
     # a pause is the moment for better tracks
     await page.keyboard.press("k")
     await publisher.complete(asset)
+    assert await _offered(publisher, asset) == {"hls", "dash"}
     await until(page, "polycast.config.complete", deadline_s=30)
     await until(page, f"polycast.config.generation !== {first!r} && polycast.format === 'dash'")
     await until(page, "polycast.player?.getVideoTracks().length > 1")

@@ -73,7 +73,7 @@ async def _source(
     return compact(
         {
             "hls": f"{media}/playlist.m3u8",
-            "dash": f"{media}/manifest.mpd",
+            "dash": None if found.asset.growing else f"{media}/manifest.mpd",
             "title": found.asset.title,
             "poster": poster_url(found.asset, base),
         }
