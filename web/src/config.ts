@@ -97,6 +97,24 @@ export interface PlayerConfig {
   theme: Theme;
   start: Start;
   beacon_url: string | null;
+  /** False keeps the page from opening the browser's tools by menu and keys. */
+  dev_tools: boolean;
+}
+
+/** A configuration out of the sight of who reads the page's source: key, then JSON XORed with it, in base64. */
+export interface Veiled {
+  veiled: string;
+}
+
+const VEIL_KEY_BYTES = 16;
+
+/** Either form that the server hands out, as the configuration it is. */
+export function unveil(found: PlayerConfig | Veiled): PlayerConfig {
+  if (!("veiled" in found)) return found;
+  const bytes = Uint8Array.from(atob(found.veiled), (letter) => letter.charCodeAt(0));
+  const key = bytes.subarray(0, VEIL_KEY_BYTES);
+  const text = bytes.slice(VEIL_KEY_BYTES).map((byte, n) => byte ^ (key[n % VEIL_KEY_BYTES] ?? 0));
+  return JSON.parse(new TextDecoder().decode(text)) as PlayerConfig;
 }
 
 export type Format = "hls" | "dash";
@@ -105,7 +123,7 @@ export type Format = "hls" | "dash";
 export function readConfig(doc: Document = document): PlayerConfig {
   const text = doc.getElementById("polycast-config")?.textContent;
   if (!text) throw new Error("the page holds no player configuration");
-  return JSON.parse(text) as PlayerConfig;
+  return unveil(JSON.parse(text) as PlayerConfig | Veiled);
 }
 
 /** What the address of the page may change: `?t=90&autoplay=1&muted=1&loop=1&preload=auto&format=hls`. */

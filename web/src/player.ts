@@ -1,6 +1,7 @@
 import "./style.css";
 import { App } from "./app";
 import { readAddress, readConfig } from "./config";
+import { closeTools } from "./devtools";
 
 declare global {
   interface Window {
@@ -11,7 +12,9 @@ declare global {
 
 const root = document.getElementById("polycast-player");
 if (root) {
-  const app = new App(root, readConfig(), readAddress(location.search));
-  window.polycast = app.handle;
+  const config = readConfig();
+  const app = new App(root, config, readAddress(location.search));
+  if (config.dev_tools) window.polycast = app.handle;
+  else closeTools();
   app.begin();
 }

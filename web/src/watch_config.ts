@@ -1,5 +1,5 @@
 /** Asks the server for news of the configuration: progress while processing, better tracks later. */
-import type { PlayerConfig } from "./config";
+import { type PlayerConfig, unveil, type Veiled } from "./config";
 
 const PROCESSING_MS = 2_000;
 const BETTER_MS = 8_000;
@@ -40,7 +40,7 @@ export class ConfigWatcher {
       }
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       this.#etag = answer.headers.get("ETag");
-      this.config = (await answer.json()) as PlayerConfig;
+      this.config = unveil((await answer.json()) as PlayerConfig | Veiled);
       this.#failures = 0;
       this.onNews(this.config);
     } catch {

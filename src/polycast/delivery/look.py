@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from polycast.delivery import pages
 from polycast.domain.assets import Asset
-from polycast.domain.states import AssetStatus, GenerationState, OutputStatus
+from polycast.domain.states import AssetStatus, OutputStatus
 from polycast.services.playback import Playable
 
 T = TypeVar("T")
@@ -33,7 +33,13 @@ def _load(kind: type[T], data: Mapping[str, Any]) -> T:
 
 
 def player_config(
-    found: Playable, *, base: str, prefix: str, start: pages.Start | None = None, query: str = ""
+    found: Playable,
+    *,
+    base: str,
+    prefix: str,
+    start: pages.Start | None = None,
+    query: str = "",
+    measured: bool = True,
 ) -> pages.PlayerConfig:
     """What the player of an asset knows.
 
@@ -41,15 +47,15 @@ def player_config(
         base: public origin of media, pages and beacons.
         prefix: "" or `/s/{token}` for assets that play only in a session.
         query: of the configuration's own address, with its question mark.
+        measured: whether this viewing may be; the asset's own switch can forbid it, too.
     """
     asset = found.asset
     media = f"{base}{prefix}/media/{asset.uid}"
     sources = pages.Sources()
     generation = asset.generation
-    growing = generation is not None and generation.state is GenerationState.GROWING
     if generation is not None:
         sources = pages.Sources(
-            hls=f"{media}/playlist.m3u8", dash=None if growing else f"{media}/manifest.mpd"
+            hls=f"{media}/playlist.m3u8", dash=None if asset.growing else f"{media}/manifest.mpd"
         )
     kinds = {a.kind for a in asset.attachments}
     return pages.PlayerConfig(
@@ -80,7 +86,9 @@ def player_config(
         tags=asset.tags,
         theme=theme(found.theme),
         start=replace(start or pages.Start(), resume=found.settings.continue_watching),
-        beacon_url=f"{base}/beacons/{found.code}" if _analytics(found) else None,
+        beacon_url=f"{base}/beacons/{found.code}" if measured and _on(found, "player_analytics") else None,
+        dev_tools=_on(found, "dev_tools_access"),
+        veiled=_on(found, "code_obfuscation"),
     )
 
 
@@ -101,8 +109,9 @@ def sound_only(asset: Asset) -> bool:
     return asset.generation is not None and not any(t.kind == "video" for t in asset.generation.tracks)
 
 
-def _analytics(found: Playable) -> bool:
-    return bool(found.asset.settings.get("player_analytics", found.settings.player_analytics))
+def _on(found: Playable, switch: str) -> bool:
+    """A playback switch: the asset's own, else its tenant's."""
+    return bool(found.asset.settings.get(switch, getattr(found.settings, switch)))
 
 
 def _status(asset: Asset) -> Any:

@@ -65,7 +65,12 @@ class Viewer:
             )
         base, player = self._origins.base(request), self._origins.pages(request)
         config = player_config(
-            found, base=base, prefix=prefix, start=_start(request), query=_kept_query(request)
+            found,
+            base=base,
+            prefix=prefix,
+            start=_start(request),
+            query=_kept_query(request),
+            measured=_measured(request),
         )
         policy = pages.PagePolicy(
             frame_ancestors=ancestors,
@@ -98,7 +103,13 @@ class Viewer:
             return JSONResponse({"error": "not available"}, 403, headers=_ANY)
         prefix = await self._admission.admit_page(request.scope, found.policy, found.owner, found.asset.uid)
         body, etag = pages.config_document(
-            player_config(found, base=self._origins.base(request), prefix=prefix, query=_kept_query(request))
+            player_config(
+                found,
+                base=self._origins.base(request),
+                prefix=prefix,
+                query=_kept_query(request),
+                measured=_measured(request),
+            )
         )
         cache = "no-cache" if found.policy.public else "private, no-cache"
         headers = {**shared, "etag": etag, "cache-control": cache}
@@ -113,8 +124,13 @@ def _page(page: pages.Page) -> Response:
 
 def _kept_query(request: Request) -> str:
     """What the page's own polling must repeat to be answered alike."""
-    kept = [(k, v) for k, v in request.query_params.multi_items() if k in ("token", "player")]
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k in ("token", "player", "analytics")]
     return f"?{urlencode(kept)}" if kept else ""
+
+
+def _measured(request: Request) -> bool:
+    """`analytics=0` in the address keeps this viewing from being measured; nothing there turns measuring on."""
+    return request.query_params.get("analytics", "").lower() not in ("0", "false", "no", "off")
 
 
 def _start(request: Request) -> pages.Start:

@@ -122,7 +122,7 @@ async def test_an_update_is_whole_or_not_at_all(kit: Kit, asset: str) -> None:
 
 @pytest.mark.operation(
     "videokit.update_asset_settings",
-    partly="token and analytics switches act; cap, devToolsAccess and codeObfuscation are kept and shown",
+    partly="all switches act but cap, which waits for concurrent access protection",
 )
 async def test_the_token_switch_closes_and_opens_playback(kit: Kit, asset: str) -> None:
     url = endpoint(await kit.vod(asset), "HLS")
@@ -143,6 +143,36 @@ async def test_the_token_switch_closes_and_opens_playback(kit: Kit, asset: str) 
     wrong: Any
     for wrong in ({"cap": "On"}, {"tokenRequired": True}, {"analytics": 1}, []):
         await kit.refused(400, "PATCH", f"{path}/settings", wrong)
+
+
+async def test_switches_change_the_code_of_the_page(kit: Kit, asset: str) -> None:
+    path = f"/streaming/v1/assets/{asset}/settings"
+    readable = (await kit.page(asset)).text
+    assert "playlist.m3u8" in readable
+    assert '"dev_tools":true' in readable
+    await kit.call("PATCH", path, {"devToolsAccess": "Disabled"})
+    assert '"dev_tools":false' in (await kit.page(asset)).text
+    await kit.call("PATCH", path, {"codeObfuscation": "Enabled"})
+    veiled = await kit.page(asset)
+    assert veiled.status_code == 200
+    assert "playlist.m3u8" not in veiled.text
+    assert set(await kit.player(asset)) == {"veiled"}, "neither does what the page polls tell"
+    await kit.call("PATCH", path, {"devToolsAccess": "Inherit", "codeObfuscation": "Inherit"})
+    again = (await kit.page(asset)).text
+    assert "playlist.m3u8" in again
+    assert '"dev_tools":true' in again
+
+
+async def test_a_viewing_may_be_kept_from_being_measured(kit: Kit, asset: str) -> None:
+    assert "/beacons/" in (await kit.page(asset, Analytics="true")).text
+    page = await kit.page(asset, Analytics="false", Muted="true")
+    assert "/beacons/" not in page.text
+    code = page.url.path.rsplit("/", 1)[1]
+    polled = await kit.web.get(f"{kit.server.url}/play/{code}/config.json?{page.url.query.decode()}")
+    assert polled.json()["beacon_url"] is None
+    # a page's address cannot turn on what the asset has turned off
+    await kit.call("PATCH", f"/streaming/v1/assets/{asset}/settings", {"analytics": "Disabled"})
+    assert "/beacons/" not in (await kit.page(asset, Analytics="true")).text
 
 
 @pytest.mark.operation("videokit.create_asset_chapters")

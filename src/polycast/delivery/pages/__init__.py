@@ -16,11 +16,11 @@ from polycast.delivery.pages.config import (
     Sources,
     Start,
     Theme,
-    config_document,
 )
 from polycast.delivery.pages.meta import PageMeta
 from polycast.delivery.pages.policy import PagePolicy
 from polycast.delivery.pages.shells import Page, render_embed, render_message, render_play
+from polycast.delivery.pages.veil import config_document
 
 __all__ = [
     "AssetInfo",

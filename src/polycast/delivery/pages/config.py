@@ -4,8 +4,6 @@ The field names are the JSON names; `web/src/config.ts` is the other side. Times
 pixels, URLs absolute or relative to the page.
 """
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -140,6 +138,8 @@ class PlayerConfig:
         storyboard: WebVTT of sprite regions (`#xywh=`) for the seek bar.
         heatmap: how much each equal slice was watched, any scale ≥ 0; empty = not drawn.
         beacon_url: takes POSTed JSON batches of playback samples; None = no measuring.
+        dev_tools: False keeps the page from opening the browser's tools by menu and keys.
+        veiled: hand the configuration over veiled (`pages.veil`); for the server alone.
     """
 
     asset: AssetInfo
@@ -159,21 +159,12 @@ class PlayerConfig:
     theme: Theme = field(default_factory=Theme)
     start: Start = field(default_factory=Start)
     beacon_url: str | None = None
+    dev_tools: bool = True
+    veiled: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the document for the browser: without the tenant's HTML, chapters in order of time."""
         document = asdict(self)
-        del document["theme"]["head_html"], document["theme"]["footer_html"]
+        del document["theme"]["head_html"], document["theme"]["footer_html"], document["veiled"]
         document["chapters"] = sorted(document["chapters"], key=lambda chapter: float(chapter["start_s"]))
         return document
-
-
-def config_document(config: PlayerConfig) -> tuple[bytes, str]:
-    """Serialise a configuration for `config_url`.
-
-    Returns:
-        Body (application/json) and its strong ETag, quotes included. Equal configurations give equal
-        tags, so the caller can answer 304 to `If-None-Match`.
-    """
-    body = json.dumps(config.to_json(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'

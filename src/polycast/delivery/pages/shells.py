@@ -10,6 +10,7 @@ from polycast.delivery.pages.config import PlayerConfig
 from polycast.delivery.pages.escape import script_json, text
 from polycast.delivery.pages.meta import PageMeta, meta_tags
 from polycast.delivery.pages.policy import PagePolicy, policy_header
+from polycast.delivery.pages.veil import document
 from polycast.delivery.pages.words import direction
 
 # a picture in the page itself spares every visit a request for /favicon.ico
@@ -123,7 +124,7 @@ def _shell(
     custom_html = bool(theme.head_html or theme.footer_html)
     nonce = secrets.token_urlsafe(16)
     language = theme.language or "en"
-    document = f"""<!doctype html>
+    html = f"""<!doctype html>
 <html lang="{text(language)}" dir="{direction(language)}" class="{kind}">
 <head>
 <meta charset="utf-8">
@@ -133,7 +134,7 @@ def _shell(
 {meta_tags(config, meta)}
 <style nonce="{nonce}">{sections.shape_style(config)}</style>
 {_asset_tags(assets, assets_url, preload=config.start.preload != "none")}
-<script type="application/json" id="polycast-config">{script_json(config.to_json())}</script>
+<script type="application/json" id="polycast-config">{script_json(document(config))}</script>
 {theme.head_html}
 </head>
 <body>
@@ -150,7 +151,7 @@ def _shell(
         "x-content-type-options": "nosniff",
         "permissions-policy": "camera=(), microphone=(), geolocation=()",
     }
-    return Page(document.encode(), 200, headers)
+    return Page(html.encode(), 200, headers)
 
 
 def _asset_tags(assets: PlayerAssets, assets_url: str, *, preload: bool) -> str:

@@ -1,5 +1,6 @@
 """Pages as text: what is escaped, what the policy says, what is left out."""
 
+import base64
 import json
 import re
 from dataclasses import replace
@@ -102,6 +103,22 @@ def test_text_stays_text_and_the_configuration_comes_back(dist: Path, text: str)
     # a paragraph for a description is the only element that words may add or take away
     assert [n for n in page.names() if n != "p"][-20:] == [n for n in plain.names() if n != "p"][-20:]
     assert json.loads(page.config) == json.loads(json.dumps(wanted.to_json()))
+
+
+@given(text=st.one_of(st.just(HOSTILE), st.text()))
+def test_a_veiled_configuration_shows_no_address_and_comes_back(dist: Path, text: str) -> None:
+    wanted = replace(config(text), veiled=True)
+    page = render_embed(wanted, assets_url="/assets", dist=dist)
+    assert b"playlist.m3u8" not in page.body
+    found = json.loads(Reader(page).config)
+    assert set(found) == {"veiled"}
+    raw = base64.b64decode(found["veiled"])
+    key, mixed = raw[:16], raw[16:]
+    plain = bytes(byte ^ key[n % 16] for n, byte in enumerate(mixed))
+    assert json.loads(plain) == json.loads(json.dumps(wanted.to_json()))
+    body, etag = config_document(wanted)
+    assert json.loads(body) == found
+    assert config_document(replace(wanted))[1] == etag
 
 
 def test_the_embedded_configuration_is_safe_inside_a_script(dist: Path) -> None:
