@@ -52,7 +52,7 @@ def _headers(found: StoredSource) -> Headers:
 
 
 def _harmless(declared: str | None) -> str:
-    """What the uploader said it is, if that is media; SVG is a page in disguise."""
+    """What the file is, if that is media or plain text; SVG is a page in disguise."""
     kind = (declared or "").lower()
-    safe = kind.startswith(("video/", "audio/", "image/")) and "svg" not in kind
+    safe = kind.startswith(("video/", "audio/", "image/", "text/plain")) and "svg" not in kind
     return kind if safe and kind.isascii() and kind.isprintable() else "application/octet-stream"

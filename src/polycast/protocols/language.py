@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 _TAG: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,6}\Z")
-_UNDETERMINED: Final = frozenset({"und", "mis", "mul", "zxx", "root"})
+UNDETERMINED: Final = frozenset({"und", "mis", "mul", "zxx", "root"})
 
 # two-letter code: (three-letter codes, terminological first; the language's own name)
 _LANGUAGES: Final[dict[str, tuple[str, str]]] = {
@@ -50,7 +50,7 @@ def normalize(tag: str | None) -> str | None:
         return None
     primary, *rest = tag.split("-")
     primary = primary.lower()
-    if primary in _UNDETERMINED:
+    if primary in UNDETERMINED:
         return None
     return "-".join([_SHORT.get(primary, primary), *_cased(rest)])
 

@@ -210,7 +210,7 @@ class Assets:
                 raise NotFound("file", source.file_uid)
             if row.status != FileStatus.COMPLETED:
                 raise Conflict(f"file {source.file_uid} is {row.status}, not completed")
-            _check_tracks(row.probe, source)
+            _check_source(row.probe, source)
             total += row.size or 0
             await tx.execute(
                 insert(asset_sources).values(
@@ -442,13 +442,23 @@ async def change_asset(tx: AsyncConnection, caller: Caller, uid: UUID, changes: 
     return int(old.num)
 
 
-def _check_tracks(probe: dict[str, Any] | None, source: AssetSource) -> None:
+def _check_source(probe: dict[str, Any] | None, source: AssetSource) -> None:
     """Refuse at once what would end as an asset in error; a file nobody could read says so by itself."""
-    if probe is None or not source.tracks:
+    if probe is None or not (source.tracks or source.kinds):
         return
     info = SourceInfo.from_json(probe)
     groups = {"video": info.video, "audio": info.audio, "captions": info.captions}
+    inside = {"video": info.main_video, "audio": info.audio, "caption": info.captions}
+    if source.kinds and not any(inside.get(kind) for kind in source.kinds):
+        raise Invalid(
+            f"the file has no {' or '.join(source.kinds)} in it", field="transcodedSources.fileTypesFlag"
+        )
     for track in source.tracks:
+        if track.kind == "video" and source.kinds and "video" not in source.kinds:
+            raise Invalid(
+                "a video track is named of a file that is not given as video",
+                field="transcodedSources.fileTypesFlag",
+            )
         if not any(each.id == track.track for each in groups.get(track.kind, ())):  # type: ignore[attr-defined]
             raise Invalid(
                 f"the file has no {track.kind} track {track.track[:64]}",

@@ -115,9 +115,9 @@ class Files:
         """
         caller.require(Permission.WRITE)
         values: dict[str, Any] = {}
-        for name in ("name", "friendly_name"):
+        for name, field in (("name", "name"), ("friendly_name", "friendlyName")):
             if (text := getattr(changes, name)) is not None:
-                values[name] = checked_name(text, name)
+                values[name] = checked_name(text, field)
         if changes.tags is not None:
             values["tags"] = checked_words(changes.tags, "tags")
         if changes.attributes is not None:

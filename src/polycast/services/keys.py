@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, sele
 
 from polycast.db.engine import Database
 from polycast.db.tables import api_keys, organizations, tenants
-from polycast.domain.access import Caller, OrganizationCaller, Permission, Role, TenantRef
+from polycast.domain.access import PERMISSIONS, Caller, OrganizationCaller, Permission, Role, TenantRef
 from polycast.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from polycast.domain.paging import Page, PageRequest
 from polycast.services import ledger
@@ -250,12 +250,14 @@ class ApiKeys:
         """Rename a key and change its role; the secret stays.
 
         Raises:
-            Conflict: it would leave the tenant without an admin key.
+            Conflict: the key would take the right to manage keys from itself; another one may do so.
         """
         caller.require(Permission.MANAGE)
         if role is Role.OWNER:
             raise Invalid("the role is not one of a tenant", field="roleId")
         name = _checked(name)
+        if caller.actor == f"key:{uid}" and Permission.MANAGE not in PERMISSIONS[role]:
+            raise Conflict("a key cannot lower its own role")
         async with self._db.transaction() as tx:
             row = (
                 await tx.execute(

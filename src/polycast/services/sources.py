@@ -1,5 +1,6 @@
 """Time-limited links to stored source files: look at one, or download the original."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -17,6 +18,24 @@ from polycast.storage.interface import ObjectStore
 
 PREVIEW_LIFE = timedelta(hours=1)
 _PURPOSE = "source"
+# names of the containers as the probe tells them -> subtype; a browser asked not to guess needs one to play it
+_SUBTYPES = {
+    "mov": "mp4",
+    "mp4": "mp4",
+    "matroska": "webm",
+    "webm": "webm",
+    "ogg": "ogg",
+    "mpegts": "mp2t",
+    "mpeg": "mpeg",
+    "avi": "x-msvideo",
+    "flv": "x-flv",
+    "mxf": "mxf",
+    "mp3": "mpeg",
+    "wav": "wav",
+    "flac": "flac",
+    "aac": "aac",
+    "ac3": "ac3",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,13 @@ class SourceLinks:
         async with self._db.connect() as tx:
             row = (
                 await tx.execute(
-                    select(files.c.key, files.c.name, files.c.content_type)
+                    select(
+                        files.c.key,
+                        files.c.name,
+                        files.c.content_type,
+                        files.c.kinds,
+                        files.c.probe["container"].astext.label("container"),
+                    )
                     .join(tenants, tenants.c.num == files.c.tenant_num)
                     .where(
                         files.c.uid == uid,
@@ -82,4 +107,13 @@ class SourceLinks:
             ).first()
         if row is None:
             raise NotFound("file", uid)
-        return StoredSource(row.key, row.name, row.content_type)
+        return StoredSource(row.key, row.name, _found_type(row.kinds, row.container) or row.content_type)
+
+
+def _found_type(kinds: Sequence[str], container: str | None) -> str | None:
+    """The media type of what was found in a file, which counts more than what was said of it."""
+    if "caption" in kinds:
+        return "text/plain; charset=utf-8"
+    subtype = next((_SUBTYPES[name] for name in (container or "").split(",") if name in _SUBTYPES), None)
+    kind = next((kind for kind in ("video", "audio") if kind in kinds), None)
+    return f"{kind}/{subtype}" if kind and subtype else None

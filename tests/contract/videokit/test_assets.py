@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
+import av
 import pytest
 
 from tests.contract.videokit.conftest import Shared
@@ -48,6 +49,21 @@ async def test_audio_that_is_not_named_is_not_in_the_stream(kit: Kit, media: Med
         assert "mp4a" not in playlist
 
 
+async def test_a_film_given_as_audio_is_heard_and_not_seen(kit: Kit, media: Media) -> None:
+    film = await kit.upload(media.clip("h264"))
+    for flag, codecs in (("Audio", {"aac"}), ("Video", {"h264"})):
+        source = {"fileId": film, "fileTypesFlag": flag}
+        body = {"transcodedSources": [source], "preset": "dash_hls_720p"}
+        found = await kit.playable((await kit.call("POST", "/vod/v1/assets", body))["id"])
+        assert found["fileIds"] == {film: flag}
+        assert await asyncio.to_thread(_codecs, endpoint(found, "HLS")) == codecs
+
+
+def _codecs(url: str) -> set[str]:
+    with av.open(url) as container:
+        return {stream.codec_context.name for stream in container.streams}
+
+
 async def test_what_creation_refuses(kit: Kit, neighbour: Kit, media: Media) -> None:
     file = await kit.upload(media.clip("h264"))
     foreign = await neighbour.upload(media.clip("h264"))
@@ -58,8 +74,9 @@ async def test_what_creation_refuses(kit: Kit, neighbour: Kit, media: Media) -> 
     def body(source: Any = None, **more: Any) -> dict[str, Any]:
         return {"transcodedSources": [source or {"fileId": file}], "preset": "hls", **more}
 
-    def track(id_: Any, kind: Any) -> dict[str, Any]:
-        return {"fileId": file, "transcodingTracks": [{"trackSelector": {"trackId": id_}, "type": kind}]}
+    def track(id_: Any, kind: Any, **more: Any) -> dict[str, Any]:
+        chosen = {"trackSelector": {"trackId": id_}, "type": kind, **more}
+        return {"fileId": file, "transcodingTracks": [chosen]}
 
     path = "/vod/v1/assets"
     await kit.refused(404, "POST", path, body({"fileId": foreign}))
@@ -76,6 +93,11 @@ async def test_what_creation_refuses(kit: Kit, neighbour: Kit, media: Media) -> 
         body(track("audio_1", "Video")),
         body(track("video_1", "Smell")),
         body(track(None, "Video")),
+        body(track("video_1", "Video", language="klingon!!")),
+        body(track("video_1", "Video", language="e" * 5000)),
+        body(track("video_1", "Video", name="n" * 5000)),
+        body(track("video_1", "Video") | {"fileTypesFlag": "Audio"}),
+        body({"fileId": file, "fileTypesFlag": "Caption"}),
         body({"fileId": file, "fileTypesFlag": "Movie"}),
         body({"fileId": file, "transcodingTracks": [track("video_1", "Video")] * 10_000}),
         {"transcodedSources": [{"fileId": file}] * 10_000, "preset": "hls"},
@@ -133,8 +155,11 @@ async def test_a_new_title_is_on_the_player_page(kit: Kit, media: Media) -> None
     # only what was sent changes; the title may also be written in the metadata
     again = await kit.call("PATCH", f"/vod/v1/assets/{asset}", {"metadata": {"Title": "Third"}})
     assert (again["title"], again["tags"]) == ("Third", ["running", "replay"])
-    kept = await kit.call("PATCH", f"/vod/v1/assets/{asset}", {"metadata": {"Title": None}})
-    assert kept["title"] == "Third"
+    for unusable in ({"Title": None}, {"Title": {"a": 1}}, {"Title": ["x"]}):
+        kept = await kit.call("PATCH", f"/vod/v1/assets/{asset}", {"metadata": unusable})
+        assert (kept["title"], kept["metadata"]["Title"]) == ("Third", "Third")
+    again = await kit.call("PATCH", f"/vod/v1/assets/{asset}", {"metadata": {"title": "Fourth"}})
+    assert (again["title"], again["metadata"]) == ("Fourth", {"a": "1", "b": "2", "Title": "Fourth"})
     wrong: Any
     for wrong in (
         {"title": 7},
@@ -143,6 +168,8 @@ async def test_a_new_title_is_on_the_player_page(kit: Kit, media: Media) -> None
         {"tags": [""]},
         {"tags": [f"t{n}" for n in range(10_000)]},
         {"attributes": [None]},
+        {"attributes": ["coast"]},
+        {"attributes": ["=coast"]},
         {"metadata": {"deep": "x" * 70_000}},
     ):
         await kit.refused(400, "PATCH", f"/vod/v1/assets/{asset}", wrong)

@@ -60,7 +60,14 @@ async def test_a_renamed_file_is_found_and_downloaded_by_its_new_name(kit: Kit, 
         assert ids(await kit.call("GET", f"/vod/v1/files?{query}")) == [], query
     link = (await kit.call("GET", f"/vod/v1/files/{file}/preview"))["link"]
     assert "final cut.mp4" in (await kit.web.get(link)).headers["content-disposition"]
-    for wrong in ({"name": ""}, {"tags": [""]}, {"tags": ["x"] * 3 + ["y" * 300]}, {"metadata": "x"}):
+    assert "friendlyName" in await kit.refused(400, "PATCH", f"/vod/v1/files/{file}", {"friendlyName": " "})
+    for wrong in (
+        {"name": ""},
+        {"attributes": ["coast"]},
+        {"tags": [""]},
+        {"tags": ["x"] * 3 + ["y" * 300]},
+        {"metadata": "x"},
+    ):
         await kit.refused(400, "PATCH", f"/vod/v1/files/{file}", wrong)
 
 
@@ -105,6 +112,7 @@ async def test_a_preview_link_serves_the_bytes_until_it_expires(kit: Kit, media:
     answer = await kit.call("GET", f"/vod/v1/files/{file}/preview")
     bytes_ = await kit.web.get(answer["link"])
     assert bytes_.content == clip.read_bytes()
+    assert bytes_.headers["content-type"] == "video/mp4", "a browser that may not guess plays it"
     part = await kit.web.get(answer["link"], headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
     end = datetime.fromisoformat(answer["expirationDate"])
@@ -193,11 +201,15 @@ async def test_a_language_of_the_catalogue_names_the_audio_of_the_stream(kit: Ki
     file = await kit.upload(media.clip("h264"))
     tracks = [
         {"trackSelector": {"trackId": "video_1"}, "type": "Video"},
-        {"trackSelector": {"trackId": "audio_1"}, "type": "Audio", "language": "pl", "name": "Komentarz"},
+        # as other tools write it, and as it comes out
+        {"trackSelector": {"trackId": "audio_1"}, "type": "Audio", "language": "POL", "name": "Komentarz"},
     ]
     body = {"transcodedSources": [{"fileId": file, "transcodingTracks": tracks}], "preset": "hls"}
     asset = (await kit.call("POST", "/vod/v1/assets", body))["id"]
     found = await kit.playable(asset)
     playlist = (await kit.web.get(found["endpoints"][0]["url"])).text
     assert 'LANGUAGE="pl"' in playlist
+    assert 'NAME="Komentarz"' in playlist
+    (source,) = found["sources"]
+    assert source["transcodingTracks"][1]["language"] == "pl"
     assert 'NAME="Komentarz"' in playlist

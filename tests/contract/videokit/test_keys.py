@@ -74,6 +74,19 @@ async def test_listed_keys_are_exactly_those_that_work(kit: Kit, neighbour: Kit)
     assert (ids(first), first["pageCount"]) == ([made[2]["id"]], 2)
 
 
+async def test_a_key_cannot_lock_its_tenant_out(kit: Kit) -> None:
+    own = await kit.call("POST", PATH, {"name": "admin", "roleId": "role-admin"})
+    less = {"name": "less", "roleId": "role-editor"}
+    for method, body in (("PUT", less), ("DELETE", None)):
+        answer = await _as(kit, own["apiKey"], method, f"{PATH}/{own['id']}", body)
+        assert answer.status_code == 409, method
+        error_of(answer)
+    renamed = {"name": "still admin", "roleId": "role-admin"}
+    assert (await _as(kit, own["apiKey"], "PUT", f"{PATH}/{own['id']}", renamed)).status_code == 200
+    await kit.call("PUT", f"{PATH}/{own['id']}", less)
+    assert (await _as(kit, own["apiKey"], "GET", PATH)).status_code == 403
+
+
 async def test_what_key_calls_refuse(kit: Kit) -> None:
     wrong: Any
     for wrong in (
@@ -159,8 +172,8 @@ async def test_roles_limit_what_a_key_may_do(kit: Kit, media: Media, role: str) 
         assert answer.status_code == 403, (method, path, answer.text)
         error_of(answer)
     if role == "viewer":
-        many = await _as(kit, key, "POST", "/vod/v1/assets/deletemany", [asset])
-        assert many.status_code == 403 or not many.json()[asset]["success"]
+        for path in ("/vod/v1/assets", "/vod/v1/files", f"/streaming/v1/assets/{asset}/images/uploaded"):
+            assert (await _as(kit, key, "POST", f"{path}/deletemany", [asset, file])).status_code == 403
         assert (await kit.vod(asset))["title"] == before
     else:
         for method, path, body in write:

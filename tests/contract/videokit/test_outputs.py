@@ -96,6 +96,8 @@ async def test_what_adding_refuses(kit: Kit, media: Media) -> None:
         {"preset": "mp4", "expirationDate": "9999-12-31T23:59:59-14:00"},
     ):
         await kit.refused(400, "POST", path, wrong)
+    harvested = {"preset": "mp4", "harvestedEndpointInfos": [{"accessType": "S3", "format": "HLS"}]}
+    assert "harvested" in await kit.refused(501, "POST", path, harvested)
     await kit.refused(404, "DELETE", f"{path}/none")
     await kit.refused(404, "GET", f"{path}/none/progress")
     for wrong_pairs in ([{"id": asset}], {"id": asset}, [{"id": asset, "outputId": "x"}] * 10_000):

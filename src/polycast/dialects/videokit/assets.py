@@ -23,15 +23,17 @@ from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import (
     MAX_INT64,
     Wire,
+    attributes,
     enumerated,
     moment,
     page_of,
     paging,
     split,
     uid,
-    words,
 )
+from polycast.domain.access import Permission
 from polycast.domain.assets import AssetSource
+from polycast.domain.errors import NotSupported
 from polycast.domain.ids import parse_uid
 from polycast.domain.paging import PageRequest
 from polycast.services.assets import AssetChanges, AssetFilter
@@ -86,6 +88,7 @@ class AddOutput(Wire):
     preset: str
     id: str | None = None
     expiration_date: str | None = None
+    harvested_endpoint_infos: list[Any] | None = None
 
 
 class OutputPair(Wire):
@@ -160,6 +163,7 @@ async def delete_many(
     body: Annotated[list[str], Body()], caller: CallerDep, have: ServicesDep
 ) -> dict[str, Any]:
     """Remove several VOD assets, one verdict per id."""
+    caller.require(Permission.WRITE)
 
     async def remove(one: UUID) -> None:
         await have.assets.delete(caller, one)
@@ -192,12 +196,16 @@ async def update(
     if title is not None:
         metadata = {**(metadata or {}), "Title": title}
     elif metadata:
+        # whatever its case there, the title is one: `Title` always tells it
         title = title_in(metadata)
+        metadata = {k: v for k, v in metadata.items() if k.lower() != "title"}
+        if title is not None:
+            metadata["Title"] = title
     changes = AssetChanges(
         title=title,
         metadata=metadata,
         tags=body.tags,
-        attributes=words(body.attributes) if body.attributes is not None else None,
+        attributes=attributes(body.attributes),
     )
     return vod_asset_result(caller, await have.assets.update(caller, uid(id, "asset"), changes), base)
 
@@ -212,6 +220,11 @@ async def delete(id: str, caller: CallerDep, have: ServicesDep) -> Response:
 @router.post("/vod/v1/assets/{id}/outputs", operation_id="add_vod_output")
 async def add_output(id: str, body: AddOutput, caller: CallerDep, have: ServicesDep) -> dict[str, str]:
     """Add one more output to an asset."""
+    if body.harvested_endpoint_infos:
+        # the vendor's recorder hands over media that it has packaged; outputs are made from sources here
+        raise NotSupported(
+            "media harvested elsewhere cannot become an output", field="harvestedEndpointInfos"
+        )
     output = await have.outputs.add(
         caller,
         uid(id, "asset"),

@@ -13,6 +13,7 @@ from polycast.dialects.videokit.mapping import FILE_KINDS, FILE_STATUSES, file_r
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import (
     Wire,
+    attributes,
     date,
     enumerated,
     moment,
@@ -81,14 +82,14 @@ async def list_filter(
     modified_start: Annotated[str | None, Query(alias="lastModificationDateStart")] = None,
     modified_end: Annotated[str | None, Query(alias="lastModificationDateEnd")] = None,
     tags: Annotated[list[str] | None, Query()] = None,
-    attributes: Annotated[list[str] | None, Query()] = None,
+    attribute_words: Annotated[list[str] | None, Query(alias="attributes")] = None,
 ) -> ListFilter:
     """Filters that several lists share."""
     return ListFilter(
         ids=uids(ids or [], "ids"),
         query=query or "",
         tags=split(tags or []),
-        attributes=words(split(attributes or [])),
+        attributes=words(split(attribute_words or [])),
         created_from=moment(create_date_start, "createDateStart"),
         created_to=moment(create_date_end, "createDateEnd", upper=True),
         updated_from=moment(modified_start, "lastModificationDateStart"),
@@ -151,6 +152,7 @@ async def delete_many(
     body: Annotated[list[str], Body()], caller: CallerDep, have: ServicesDep
 ) -> dict[str, Any]:
     """Remove several files, one verdict per id."""
+    caller.require(Permission.WRITE)
 
     async def remove(one: UUID) -> None:
         await have.files.delete(caller, one)
@@ -196,7 +198,7 @@ async def update(id: str, body: UpdateFile, caller: CallerDep, have: ServicesDep
         body.friendly_name,
         body.metadata,
         body.tags,
-        words(body.attributes) if body.attributes is not None else None,
+        attributes(body.attributes),
     )
     return file_result(caller, await have.files.update(caller, uid(id, "file"), changes))
 

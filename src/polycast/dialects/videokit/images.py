@@ -118,6 +118,7 @@ async def delete_many(
     assetId: str, body: Annotated[list[str], Body()], caller: CallerDep, have: ServicesDep
 ) -> dict[str, Any]:
     """Remove several images, one verdict per id."""
+    caller.require(Permission.WRITE)
     asset = uid(assetId, "asset")
     await have.assets.get(caller, asset)
 

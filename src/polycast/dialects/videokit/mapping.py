@@ -8,12 +8,13 @@ from polycast.dialects.videokit.envelope import service_status
 from polycast.dialects.videokit.wire import compact, date
 from polycast.domain.access import Caller
 from polycast.domain.assets import Asset, AssetSource, Output, SelectedTrack
-from polycast.domain.errors import Invalid, PolycastError
+from polycast.domain.errors import Invalid, NotFound, PolycastError
 from polycast.domain.files import File
 from polycast.domain.ids import parse_uid
 from polycast.domain.media import SourceInfo
 from polycast.domain.states import AssetStatus, FileStatus, OutputStatus
 from polycast.domain.tenants import TenantSettings
+from polycast.protocols.language import UNDETERMINED, normalize
 from polycast.services.links import Links
 
 FILE_STATUSES = {
@@ -59,6 +60,7 @@ SWITCHES = {
     "codeObfuscation": "code_obfuscation",
 }
 BUCKET = "polycast"
+MAX_LABEL = 256
 
 
 def statuses(names: Sequence[str]) -> list[str]:
@@ -90,7 +92,7 @@ def tracks_result(info: SourceInfo) -> list[dict[str, Any]]:
                     {
                         "trackSelector": {"trackId": track.id},
                         "type": kind,
-                        "language": track.language,
+                        "language": normalize(track.language),
                         "name": track.title,
                     }
                 )
@@ -317,11 +319,20 @@ def _plain(seconds: float) -> float | int:
 
 
 def selected(track_id: str, kind: str, language: str | None, name: str | None) -> SelectedTrack:
-    """A TranscodingTrack of a request. Raises Invalid for an unknown type."""
+    """A TranscodingTrack of a request.
+
+    Raises:
+        Invalid: an unknown type, a language that is no BCP 47 tag (the codes of get_languages are), or a
+            label over `MAX_LABEL` characters.
+    """
     table = {k.lower(): v for k, v in {**TRACK_KINDS, "Caption": "captions"}.items()}
     if kind.lower() not in table:
         raise Invalid(f"type must be one of {', '.join(TRACK_KINDS)}", field="transcodingTracks.type")
-    return SelectedTrack(track_id, table[kind.lower()], language or None, name or None)
+    if language and normalize(language) is None and language.lower() not in UNDETERMINED:
+        raise Invalid("language must be a code such as en", field="transcodingTracks.language")
+    if name and len(name) > MAX_LABEL:
+        raise Invalid(f"name may have at most {MAX_LABEL} characters", field="transcodingTracks.name")
+    return SelectedTrack(track_id, table[kind.lower()], normalize(language), name or None)
 
 
 async def verdicts(ids: Sequence[str], act: Callable[[UUID], Awaitable[None]]) -> dict[str, Any]:
@@ -337,7 +348,7 @@ async def verdicts(ids: Sequence[str], act: Callable[[UUID], Awaitable[None]]) -
         value = parse_uid(text)
         try:
             if value is None:
-                raise Invalid("not an id")
+                raise NotFound("object", text[:64])  # as `wire.uid`: what is no UUID cannot exist
             await act(value)
             answer[text] = {"status": {"code": "success", "status": 200}, "success": True}
         except PolycastError as error:

@@ -20,13 +20,13 @@ from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import (
     MAX_INT64,
     Wire,
+    attributes,
     enumerated,
     moment,
     page_of,
     paging,
     split,
     uid,
-    words,
 )
 from polycast.domain.access import Permission
 from polycast.domain.errors import Invalid
@@ -148,7 +148,7 @@ async def update(
         description=body.description,
         metadata={"Title": body.title} if body.title is not None else None,
         tags=body.tags,
-        attributes=words(body.attributes) if body.attributes is not None else None,
+        attributes=attributes(body.attributes),
         settings=switches,
     )
     chapters = new_chapters(body.chapters) if body.chapters is not None else None

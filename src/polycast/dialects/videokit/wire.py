@@ -92,6 +92,20 @@ def words(values: Iterable[str]) -> list[str]:
     return out
 
 
+def attributes(values: Iterable[str] | None) -> list[str] | None:
+    """Attributes of a body, as `key=value`; None stays None.
+
+    Raises:
+        Invalid: one has no key.
+    """
+    if values is None:
+        return None
+    pairs = words(values)
+    if any(not pair.partition("=")[1] or not pair.partition("=")[0].strip() for pair in pairs):
+        raise Invalid("attributes are written key=value", field="attributes")
+    return pairs
+
+
 def enumerated(values: Iterable[str], known: Mapping[str, str], field: str) -> list[str]:
     """Wire names to domain words, without regard to case.
 

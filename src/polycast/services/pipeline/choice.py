@@ -53,8 +53,9 @@ class Choice:
 def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = True) -> Choice:
     """Pick tracks: those named by the caller, else the first video and, where asked, all audio.
 
-    Audio is never picked by itself unless `auto_audio` is set, but a source without video and without
-    named tracks gives its audio: there would be nothing else.
+    Audio is never picked by itself unless `auto_audio` is set, but a source without video, or given as
+    audio alone, and without named tracks gives its audio: there would be nothing else. So a source given
+    as captions alone gives all its captions, and its picture to nobody.
 
     Raises:
         Unreadable: a file could not be probed; its reason is the message.
@@ -78,13 +79,18 @@ def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = Tr
         _check_names(info, source.tracks)
         if with_video and video_file is None and (found := _video(info, source)) is not None:
             video_file, video_info = file, replace(info, video=(found,))
-        implied = not source.tracks and (source.auto_audio or info.main_video is None)
+        given_as = None if source.tracks or "video" in source.kinds else source.kinds
+        implied = not source.tracks and (
+            source.auto_audio
+            or given_as == ("audio",)
+            or (info.main_video is None and given_as != ("caption",))
+        )
         for track in info.audio:
             if implied or track.id in named:
                 audio.append(ChosenAudio(file, info, _labelled(track, named.get(track.id))))
         for caption in info.captions:
             wanted = named.get(caption.id)
-            if caption.text and (wanted is not None or source.auto_audio):
+            if caption.text and (wanted is not None or source.auto_audio or given_as == ("caption",)):
                 captions.append(
                     ChosenCaption(
                         file,
@@ -106,13 +112,8 @@ def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = Tr
 def _video(info: SourceInfo, source: AssetSource) -> VideoTrack | None:
     wanted = {t.track for t in source.tracks if t.kind == "video"}
     real = [v for v in info.video if not v.attached_picture]
-    if (
-        source.tracks
-        and not wanted
-        and any(t.kind == "audio" for t in source.tracks)
-        and "audio" in source.kinds
-    ):
-        return None  # a file given for its sound alone
+    if source.kinds and "video" not in source.kinds:
+        return None  # a file given for its sound or captions alone
     return next((v for v in real if not wanted or v.id in wanted), None)
 
 
