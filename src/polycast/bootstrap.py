@@ -22,7 +22,8 @@ from polycast.media.toolkit_runner import ToolLimits
 from polycast.net.outbound import OutboundClient
 from polycast.protocols.signing import Keyring
 from polycast.services.assets import Assets
-from polycast.services.catalog import Collections, Domains, Players
+from polycast.services.collections import Collections
+from polycast.services.domains import Domains
 from polycast.services.egress import Egress
 from polycast.services.files import Files
 from polycast.services.keys import ApiKey, ApiKeys
@@ -36,9 +37,11 @@ from polycast.services.pipeline.process import PICTURES_JOB, Process
 from polycast.services.pipeline.trick_play import TrickPlay
 from polycast.services.pipeline.workspace import Workspace
 from polycast.services.playback import Playback
+from polycast.services.players import Players
 from polycast.services.presentation import Presentation
 from polycast.services.probing import Probing
 from polycast.services.pulls import PULL_JOB, Pulls
+from polycast.services.quotas import Quotas
 from polycast.services.registry import Services
 from polycast.services.scrubber import Scrubber
 from polycast.services.sources import SourceLinks
@@ -119,16 +122,17 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
     assets = Assets(db, jobs)
     outputs = Outputs(db, jobs, tenants)
     probing = Probing(db, store, media, files)
+    quotas = Quotas(db, default_bytes=settings.quota_bytes)
     uploads = Uploads(
         db,
         store,
         ring,
         tenants,
+        quotas,
         assets,
         probing,
         expiry=timedelta(seconds=settings.upload_expiry_s),
         max_bytes=settings.upload_max_bytes,
-        quota_bytes=settings.quota_bytes,
     )
     playback = Playback(
         db, store, CodeCipher(vault.derive("codes")), ring, vault, session_s=settings.session_s
@@ -151,7 +155,7 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         players=Players(db),
         domains=Domains(db),
         tus=Tus(store, uploads, files, settings.parts_folder),
-        pulls=Pulls(db, store, jobs, outbound, vault, tenants, assets, uploads),
+        pulls=Pulls(db, store, jobs, outbound, vault, tenants, assets, uploads, quotas),
         playback=playback,
         sources=SourceLinks(db, store, ring, files),
         views=Views(db, settings.spool_folder),

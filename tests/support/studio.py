@@ -92,7 +92,7 @@ class Studio:
         )
         parts: list[tuple[int, str]] = []
         for number in range(1, (upload.plan.parts_count if upload.plan else 1) + 1):
-            url = await self.services.uploads.part_url(upload.file, number, "http://test")
+            url = await self.services.uploads.part_url(self.caller, upload.file, number, "http://test")
             token = url.rpartition("/upload/")[2]
             piece = data[(number - 1) * _PART : number * _PART]
             done = await self.services.uploads.put_part(token, _stream(piece), len(piece))

@@ -48,9 +48,10 @@ from polycast.services.asset_rows import (
     load_sources_and_outputs,
     with_presentation,
 )
+from polycast.services.checks import checked_metadata, checked_text, checked_words
 from polycast.services.crashpoints import reached
-from polycast.services.files import checked_metadata, discard_file
-from polycast.services.filters import ListFilter, checked_words, conditions, flat, metadata_text, ordering
+from polycast.services.files import discard_file
+from polycast.services.filters import ListFilter, conditions, flat, metadata_text, ordering
 from polycast.services.making import cancel_work, discard_later, enqueue_process, lock_asset, scratch_folder
 
 # as the index has it; titles that agree so far are in the order of their creation. Written out, since
@@ -134,6 +135,7 @@ class Assets:
         """
         caller.require(Permission.WRITE)
         preset = preset or DEFAULT_PRESET
+        reference_id, custom_id = _reference(reference_id, "reference_id"), _reference(custom_id, "custom_id")
         if preset not in PRESETS:
             raise NotFound("preset", preset)
         title = checked_text(title, "title", 1024)
@@ -149,7 +151,7 @@ class Assets:
                         description=description,
                         metadata=meta,
                         preset=preset,
-                        collection_num=await collection_num(tx, caller, collection),
+                        collection_num=await collection_num(tx, caller, collection, held=True),
                         reference_id=reference_id,
                         custom_id=custom_id,
                         upload_type=upload_type,
@@ -194,18 +196,22 @@ class Assets:
             NotFound, Conflict: a file is unknown, or not completed.
         """
         await lock_asset(tx, asset_num)
+        # held before the old sources go, as whoever deletes a file does it: one waits, neither for ever
+        held = await tx.execute(
+            select(files)
+            .where(
+                files.c.uid.in_([source.file_uid for source in sources]),
+                files.c.tenant_num == caller.tenant.num,
+                files.c.purpose == "source",
+            )
+            .order_by(files.c.num)
+            .with_for_update(read=True, key_share=True)
+        )
+        found = {row.uid: row for row in held}
         await tx.execute(delete(asset_sources).where(asset_sources.c.asset_num == asset_num))
         total = 0
         for position, source in enumerate(sources):
-            row = (
-                await tx.execute(
-                    select(files).where(
-                        files.c.uid == source.file_uid,
-                        files.c.tenant_num == caller.tenant.num,
-                        files.c.purpose == "source",
-                    )
-                )
-            ).first()
+            row = found.get(source.file_uid)
             if row is None:
                 raise NotFound("file", source.file_uid)
             if row.status != FileStatus.COMPLETED:
@@ -424,12 +430,14 @@ async def change_asset(tx: AsyncConnection, caller: Caller, uid: UUID, changes: 
     Raises:
         NotFound: it is not the tenant's. Invalid: see `Assets.update`.
     """
+    # the collection first: whoever deletes one goes from it to its assets
+    collection = await collection_num(tx, caller, changes.collection, held=True)
     old = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
     if old is None:
         raise NotFound("asset", uid)
     values = _changed(old, changes)
     if changes.collection is not None:
-        values["collection_num"] = await collection_num(tx, caller, changes.collection)
+        values["collection_num"] = collection
     if "tags" in values:
         await remember_tags(tx, caller, values["tags"])
     values["grams"] = _grams(
@@ -491,7 +499,7 @@ def _changed(old: Any, changes: AssetChanges) -> dict[str, Any]:
         values["attributes"] = checked_words(changes.attributes, "attributes")
     for name in ("reference_id", "custom_id"):
         if (value := getattr(changes, name)) is not None:
-            values[name] = checked_text(value, name, 256) or None
+            values[name] = _reference(value, name)
     if changes.settings is not None:
         unknown = set(changes.settings) - set(SWITCHES)
         if unknown:
@@ -509,28 +517,25 @@ def _grams(
     return grams(str(uid), title, description, flat(dict(metadata)), text, *words)
 
 
-def checked_text(text: str, field: str, most: int) -> str:
-    """A text of at most `most` characters without NUL, which PostgreSQL cannot store.
+def _reference(text: str | None, field: str) -> str | None:
+    """A caller's own reference; "" and None are none."""
+    return checked_text(text, field, 256) or None if text is not None else None
 
-    Raises:
-        Invalid: names `field`.
+
+async def collection_num(
+    tx: AsyncConnection, caller: Caller, uid: UUID | str | None, *, held: bool = False
+) -> int | None:
+    """The row of a collection; None for None and "". Raises NotFound for others'.
+
+    Args:
+        held: it stays until the transaction ends, so that something can be put into it.
     """
-    if len(text) > most or "\0" in text:
-        raise Invalid(f"{field} may have at most {most} characters and no NUL", field=field)
-    return text
-
-
-async def collection_num(tx: AsyncConnection, caller: Caller, uid: UUID | str | None) -> int | None:
-    """The row of a collection; None for None and "". Raises NotFound for others'."""
     if uid is None or uid == "":
         return None
-    num = (
-        await tx.execute(
-            select(collections.c.num).where(
-                collections.c.uid == uid, collections.c.tenant_num == caller.tenant.num
-            )
-        )
-    ).scalar()
+    query = select(collections.c.num).where(
+        collections.c.uid == uid, collections.c.tenant_num == caller.tenant.num
+    )
+    num = (await tx.execute(query.with_for_update(read=True, key_share=True) if held else query)).scalar()
     if num is None:
         raise NotFound("collection", uid)
     return int(num)
@@ -543,6 +548,7 @@ async def remember_tags(tx: AsyncConnection, caller: Caller, names: Sequence[str
     if names:
         await tx.execute(
             upsert(tags)
-            .values([{"tenant_num": caller.tenant.num, "name": name} for name in names])
+            # in one order always: two who make the same tags would wait for each other
+            .values([{"tenant_num": caller.tenant.num, "name": name} for name in sorted(names)])
             .on_conflict_do_nothing()
         )

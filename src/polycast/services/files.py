@@ -1,6 +1,5 @@
 """Uploaded files: look at them, change what is said of them, delete them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from polycast.db.engine import Database
 from polycast.db.tables import asset_sources, assets, files
 from polycast.domain.access import Caller, Permission
-from polycast.domain.errors import Invalid, NotFound
+from polycast.domain.errors import NotFound
 from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.domain.paging import Page, PageRequest, grams
 from polycast.domain.states import FileStatus
 from polycast.services import ledger
+from polycast.services.checks import checked_file_name, checked_metadata, checked_words
 from polycast.services.filters import (
-    MAX_METADATA_BYTES,
     ListFilter,
-    checked_words,
     conditions,
     flat,
     metadata_text,
@@ -117,7 +115,7 @@ class Files:
         values: dict[str, Any] = {}
         for name, field in (("name", "name"), ("friendly_name", "friendlyName")):
             if (text := getattr(changes, name)) is not None:
-                values[name] = checked_name(text, field)
+                values[name] = checked_file_name(text, field)
         if changes.tags is not None:
             values["tags"] = checked_words(changes.tags, "tags")
         if changes.attributes is not None:
@@ -183,37 +181,6 @@ def _asset_num(uid: UUID) -> Any:
 def _own(caller: Caller, uid: UUID, purpose: str, asset: UUID | None) -> Any:
     where = and_(files.c.uid == uid, files.c.tenant_num == caller.tenant.num, files.c.purpose == purpose)
     return and_(where, files.c.asset_num == _asset_num(asset)) if asset is not None else where
-
-
-def checked_name(text: str, field: str) -> str:
-    """A file's name: 1 to 1024 characters, no control characters (they would break headers).
-
-    Raises:
-        Invalid: names `field`.
-    """
-    text = text.strip()
-    if not text or len(text) > 1024 or any(ord(ch) < 32 or ord(ch) == 127 for ch in text):
-        raise Invalid(f"{field} must have 1 to 1024 printable characters", field=field)
-    return text
-
-
-def checked_metadata(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A free map, at most 64 KiB as JSON, without what PostgreSQL cannot store: NUL, halves of surrogate
-    pairs, numbers that are none.
-
-    Raises:
-        Invalid: names `metadata`.
-    """
-    try:
-        encoded = json.dumps(dict(value), allow_nan=False)
-        json.dumps(dict(value), ensure_ascii=False).encode()
-    except ValueError as error:
-        raise Invalid("metadata must be plain JSON in Unicode", field="metadata") from error
-    if len(encoded) > MAX_METADATA_BYTES:
-        raise Invalid("metadata may have at most 64 KiB", field="metadata")
-    if "\\u0000" in encoded:
-        raise Invalid("metadata must not contain NUL characters", field="metadata")
-    return dict(value)
 
 
 def search_grams(

@@ -114,25 +114,3 @@ def flat(metadata: dict[str, Any]) -> str:
 
     walk(metadata)
     return "\n".join(parts)
-
-
-MAX_METADATA_BYTES = 64 * 1024
-MAX_TAGS = 100
-
-
-def checked_words(words: Sequence[str], name: str) -> list[str]:
-    """Tags or attributes: trimmed, distinct, in order.
-
-    Raises:
-        Invalid: too many, empty or longer than 256 characters.
-    """
-    out: list[str] = []
-    for word in words:
-        trimmed = word.strip()
-        if not trimmed or len(trimmed) > 256 or "\0" in trimmed:
-            raise Invalid(f"{name} must have 1 to 256 characters each", field=name)
-        if trimmed not in out:
-            out.append(trimmed)
-    if len(out) > MAX_TAGS:
-        raise Invalid(f"at most {MAX_TAGS} {name}", field=name)
-    return out

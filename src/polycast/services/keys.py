@@ -13,6 +13,7 @@ from polycast.domain.access import PERMISSIONS, Caller, OrganizationCaller, Perm
 from polycast.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from polycast.domain.paging import Page, PageRequest
 from polycast.services import ledger
+from polycast.services.checks import checked_name
 from polycast.services.vault import Vault, hash_key, new_key
 
 
@@ -148,7 +149,7 @@ class ApiKeys:
     async def _insert(
         self, caller: Caller, name: str, role: Role, tenant_num: int | None, secret: str, *, shown_again: bool
     ) -> ApiKey:
-        name = _checked(name)
+        name = checked_name(name)
         async with self._db.transaction() as tx:
             row = (
                 await tx.execute(
@@ -250,12 +251,13 @@ class ApiKeys:
         """Rename a key and change its role; the secret stays.
 
         Raises:
+            Invalid: a bad name, or a role that is not one of a tenant.
             Conflict: the key would take the right to manage keys from itself; another one may do so.
         """
         caller.require(Permission.MANAGE)
         if role is Role.OWNER:
             raise Invalid("the role is not one of a tenant", field="roleId")
-        name = _checked(name)
+        name = checked_name(name)
         if caller.actor == f"key:{uid}" and Permission.MANAGE not in PERMISSIONS[role]:
             raise Conflict("a key cannot lower its own role")
         async with self._db.transaction() as tx:
@@ -334,13 +336,6 @@ def _organization_wide(caller: Caller) -> ColumnElement[bool]:
 
 def _key(row: Row[tuple[object, ...]]) -> ApiKey:
     return ApiKey(row.uid, row.name, Role(row.role), row.created_at)
-
-
-def _checked(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > 200 or "\0" in name:
-        raise Invalid("name must have 1 to 200 characters", field="name")
-    return name
 
 
 # one query answers both questions: who holds the key, and which tenants may it mean

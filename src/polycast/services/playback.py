@@ -294,7 +294,7 @@ class Playback:
                         assets.c.uid == asset,
                         files.c.purpose == "image",
                         files.c.status == "completed",
-                        tenants.c.deleted_at.is_(None),
+                        tenants.c.status == "active",
                     )
                 )
             ).first()

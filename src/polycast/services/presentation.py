@@ -17,8 +17,8 @@ from polycast.domain.assets import Tag
 from polycast.domain.errors import Invalid, NotFound
 from polycast.domain.states import FileStatus
 from polycast.services import ledger
-from polycast.services.assets import AssetChanges, Assets, change_asset, checked_text, remember_tags
-from polycast.services.filters import checked_words
+from polycast.services.assets import AssetChanges, Assets, change_asset, remember_tags
+from polycast.services.checks import checked_text, checked_words
 
 MAX_CHAPTERS = 500
 MAX_IMAGES = 100
@@ -213,10 +213,14 @@ async def _put_chapters(
 async def _put_images(
     tx: AsyncConnection, num: int, images: Mapping[str, NewImage], *, replace: bool = False
 ) -> None:
+    # found, and held, before anything goes: as whoever deletes an uploaded picture does it
+    rows = [
+        {"asset_num": num, "name": _image_name(name), **await _image(tx, num, image)}
+        for name, image in images.items()
+    ]
     if replace:
         await tx.execute(delete(asset_images).where(asset_images.c.asset_num == num))
-    for name, image in images.items():
-        values = {"asset_num": num, "name": _image_name(name), **await _image(tx, num, image)}
+    for values in rows:
         await tx.execute(
             upsert(asset_images)
             .values(**values)
@@ -279,12 +283,15 @@ async def _image(tx: AsyncConnection, asset_num: int, image: NewImage) -> dict[s
     if image.image is not None:
         row = (
             await tx.execute(
-                select(files.c.num, files.c.uid, files.c.name).where(
+                select(files.c.num, files.c.uid, files.c.name)
+                .where(
                     files.c.uid == image.image,
                     files.c.asset_num == asset_num,
                     files.c.purpose == "image",
                     files.c.status == FileStatus.COMPLETED,
                 )
+                # it stays until it is attached
+                .with_for_update(read=True, key_share=True)
             )
         ).first()
         if row is not None:

@@ -14,13 +14,14 @@ from sqlalchemy import func, update
 from polycast.db.engine import Database
 from polycast.db.tables import files
 from polycast.domain.access import Caller, Permission
-from polycast.domain.errors import ChildFailed, Conflict, MediaError, Unavailable
+from polycast.domain.errors import ChildFailed, Conflict, MediaError, NotFound, Unavailable
 from polycast.domain.files import File
 from polycast.domain.media import CaptionTrack, SourceInfo
 from polycast.domain.states import FileStatus
 from polycast.media.captions import check_captions
 from polycast.media.images import check_image
 from polycast.media.toolkit import MediaToolkit
+from polycast.services import ledger
 from polycast.services.files import Files
 from polycast.services.turns import Turns
 from polycast.storage.interface import ObjectStore
@@ -103,9 +104,15 @@ class Probing:
             raise Conflict(f"the file is {file.status.value}, not completed")
         found = await self.look_at(file)
         async with self._db.transaction() as tx:
-            await tx.execute(
-                update(files).where(files.c.num == file.num).values(**found, updated_at=func.now())
+            kept = await tx.execute(
+                update(files)
+                .where(files.c.num == file.num)
+                .values(**found, updated_at=func.now())
+                .returning(files.c.num)
             )
+            if kept.first() is None:
+                raise NotFound("file", uid)  # deleted while it was looked at
+            await ledger.record(tx, caller, "file.probed", "file", uid, {"error": found["error"]})
         if found["error"]:
             raise MediaError(found["error"])
         return SourceInfo.from_json(found["probe"])

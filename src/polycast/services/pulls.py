@@ -20,8 +20,9 @@ from polycast.services import ledger
 from polycast.services.assets import Assets
 from polycast.services.files import QUERY, discard_file, from_row
 from polycast.services.pieces import Pieces
+from polycast.services.quotas import Quotas
 from polycast.services.tenants import Tenants, as_system
-from polycast.services.uploads import MAX_FILE_SIZE, Uploads, fail_pulling
+from polycast.services.uploads import Uploads, fail_pulling
 from polycast.services.vault import Vault
 from polycast.storage.interface import ObjectStore
 
@@ -44,6 +45,7 @@ class Pulls:
         tenants: Tenants,
         assets_: Assets,
         uploads: Uploads,
+        quotas: Quotas,
     ) -> None:
         self._db = db
         self._store = store
@@ -53,6 +55,7 @@ class Pulls:
         self._tenants = tenants
         self._assets = assets_
         self._uploads = uploads
+        self._quotas = quotas
 
     async def start(
         self,
@@ -75,9 +78,9 @@ class Pulls:
         """
         caller.require(Permission.WRITE)
         info = await self._outbound.head_or_get_info(url, headers or {})
-        if info.size is not None and info.size > MAX_FILE_SIZE:
-            raise Invalid("the source is larger than 5 TiB", field="url")
-        await self._uploads.check_quota(caller, info.size or 0)
+        if info.size is not None and info.size > self._uploads.max_bytes:
+            raise Invalid(f"the source is larger than {self._uploads.max_bytes} bytes", field="url")
+        await self._quotas.check(caller, info.size or 0)
         asset = await self._assets.create(
             caller,
             title=title,
@@ -135,10 +138,9 @@ class Pulls:
         if not await self._wanted(file):
             await self.failed(file_num, "the video was deleted")
             return
-        quota = await self._uploads.quota(caller)
-        body = Pieces(
-            self._outbound.stream(url, headers, max_bytes=min(MAX_FILE_SIZE, quota or MAX_FILE_SIZE))
-        )
+        quota = await self._quotas.limit(caller)
+        most = self._uploads.max_bytes
+        body = Pieces(self._outbound.stream(url, headers, max_bytes=min(most, quota or most)))
         parts: list[tuple[int, str]] = []
         total = 0
         while await body.more():
@@ -147,7 +149,7 @@ class Pulls:
             parts.append((number, part.etag))
             total += part.size
             await self._keep_alive(file.num)
-            await self._uploads.check_quota(caller, total)
+            await self._quotas.check(caller, total)
         if not parts:
             await self.failed(file_num, "the source is empty")
             return

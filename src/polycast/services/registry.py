@@ -6,12 +6,14 @@ from polycast.db.engine import Database
 from polycast.jobs.queue import JobQueue
 from polycast.protocols.signing import Keyring
 from polycast.services.assets import Assets
-from polycast.services.catalog import Collections, Domains, Players
+from polycast.services.collections import Collections
+from polycast.services.domains import Domains
 from polycast.services.egress import Egress
 from polycast.services.files import Files
 from polycast.services.keys import ApiKeys
 from polycast.services.outputs import Outputs
 from polycast.services.playback import Playback
+from polycast.services.players import Players
 from polycast.services.presentation import Presentation
 from polycast.services.probing import Probing
 from polycast.services.pulls import Pulls

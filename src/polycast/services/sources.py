@@ -101,7 +101,7 @@ class SourceLinks:
                     .where(
                         files.c.uid == uid,
                         files.c.status == FileStatus.COMPLETED,
-                        tenants.c.deleted_at.is_(None),
+                        tenants.c.status == "active",
                     )
                 )
             ).first()

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
@@ -17,10 +18,12 @@ from polycast.domain.errors import Invalid, NotFound
 from polycast.domain.presets import PRESETS
 from polycast.domain.tenants import TenantSettings
 from polycast.services import ledger
+from polycast.services.checks import checked_name
 from polycast.services.vault import Vault, new_signing_key
 
 SIGNING_KEYS = ("content", "licence", "concurrency")
 """signing keys every tenant gets at birth"""
+_SLUG_LOCK = 0x736C7567  # "slug"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Tenants:
             Forbidden: the caller may not organize.
         """
         owner.require(Permission.ORGANIZE)
-        name = _checked_name(name)
+        name = checked_name(name)
         async with self._db.transaction() as tx:
             chosen = await _free_slug(tx, slug or _slug(name))
             num = (
@@ -111,7 +114,7 @@ class Tenants:
             await tx.execute(insert(players).values(tenant_num=num, name="Default", is_default=True))
             tenant = _tenant((await tx.execute(_query().where(tenants.c.num == num))).one())
             await ledger.record(
-                tx, as_system(tenant.ref, owner.actor), "tenant.created", "tenant", tenant.uid, {"name": name}
+                tx, owner.within(tenant.ref), "tenant.created", "tenant", tenant.uid, {"name": name}
             )
         return tenant
 
@@ -177,7 +180,7 @@ class Tenants:
             ).one()
             values: dict[str, Any] = {"updated_at": func.now()}
             if name is not None:
-                values["name"] = _checked_name(name)
+                values["name"] = checked_name(name)
             if settings:
                 values["settings"] = change_settings(
                     TenantSettings.from_json(row.settings), settings
@@ -230,12 +233,15 @@ class Tenants:
         owner.require(Permission.ORGANIZE)
         tenant = await self.in_organization(owner, uid)
         async with self._db.transaction() as tx:
-            await tx.execute(
+            gone = await tx.execute(
                 update(tenants)
-                .where(tenants.c.num == tenant.ref.num)
+                .where(tenants.c.num == tenant.ref.num, tenants.c.deleted_at.is_(None))
                 .values(status="deleted", deleted_at=func.now(), updated_at=func.now())
+                .returning(tenants.c.num)
             )
-            await ledger.record(tx, as_system(tenant.ref, owner.actor), "tenant.deleted", "tenant", uid)
+            if gone.first() is None:
+                raise NotFound("tenant", uid)
+            await ledger.record(tx, owner.within(tenant.ref), "tenant.deleted", "tenant", uid)
 
     async def secret(self, tenant_num: int, name: str) -> str:
         """A secret in clear; "" when it was never set. For those who already proved their right to it."""
@@ -326,22 +332,15 @@ def _tenant(row: Row[Any]) -> Tenant:
     )
 
 
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > 200 or "\0" in name:
-        raise Invalid("name must have 1 to 200 characters", field="name")
-    return name
-
-
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "tenant"
 
 
 async def _free_slug(tx: AsyncConnection, wished: str) -> str:
-    slug = wished
-    for i in range(2, 10_000):
-        taken = (await tx.execute(select(tenants.c.num).where(tenants.c.slug == slug))).first()
-        if taken is None:
-            return slug
-        slug = f"{wished}-{i}"
-    raise Invalid("no free name for the tenant", field="name")
+    """The wished slug, or it with the first number from 2 that is free; nobody else chooses meanwhile."""
+    await tx.execute(select(func.pg_advisory_xact_lock(_SLUG_LOCK)))
+    like = tenants.c.slug.startswith(f"{wished}-", autoescape=True)
+    found = await tx.execute(select(tenants.c.slug).where(or_(tenants.c.slug == wished, like)))
+    taken = set(found.scalars())
+    numbered = (f"{wished}-{i}" for i in count(2))
+    return wished if wished not in taken else next(slug for slug in numbered if slug not in taken)

@@ -17,22 +17,22 @@ from polycast.db.engine import Database
 from polycast.db.tables import assets, files, tenants
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import AssetSource
-from polycast.domain.errors import Conflict, Invalid, NotFound, QuotaExceeded
+from polycast.domain.errors import Conflict, Invalid, NotFound
 from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
 from polycast.services import ledger
 from polycast.services.assets import Assets
+from polycast.services.checks import checked_file_name, checked_metadata
 from polycast.services.crashpoints import reached
 from polycast.services.files import (
     QUERY,
-    checked_metadata,
-    checked_name,
     discard_file,
     from_row,
     search_grams,
 )
 from polycast.services.probing import Probing
+from polycast.services.quotas import Quotas
 from polycast.services.tenants import Tenants, as_system
 from polycast.storage.interface import ObjectStore, PartInfo
 
@@ -43,7 +43,6 @@ MAX_PART_SIZE = 5 * 1024**3
 URL_LIFE = timedelta(hours=24)
 _HOLD_S = 30.0
 """after so long without a sign of life a writer is taken for dead"""
-_QUOTA_LOCK = 0x71756F74  # "quot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +62,22 @@ class Uploads:
         store: ObjectStore,
         ring: Keyring,
         tenants_: Tenants,
+        quotas: Quotas,
         assets_: Assets,
         probing: Probing,
         *,
         expiry: timedelta = timedelta(days=2),
         max_bytes: int = MAX_FILE_SIZE,
-        quota_bytes: int = 0,
     ) -> None:
         self._db = db
         self._store = store
         self._ring = ring
         self._tenants = tenants_
+        self._quotas = quotas
         self._assets = assets_
         self._probing = probing
         self._expiry = expiry
         self._max_bytes = max_bytes
-        self._quota_bytes = quota_bytes
 
     @property
     def max_bytes(self) -> int:
@@ -109,61 +108,67 @@ class Uploads:
             intent: what the file is for, e.g. {"asset": uid} of an asset that waits for it.
 
         Raises:
-            Invalid: size not in 1 byte … 5 TiB, bad names or metadata.
+            Invalid: size not in 1 … `max_bytes`, bad names or metadata.
             QuotaExceeded: the tenant's disk quota would be exceeded.
             NotFound: the asset is not the tenant's.
         """
         caller.require(Permission.WRITE)
-        name = checked_name(name, "name")
-        friendly = checked_name(friendly_name, "friendlyName") if friendly_name is not None else ""
+        name = checked_file_name(name, "name")
+        friendly = checked_file_name(friendly_name, "friendlyName") if friendly_name is not None else ""
         meta = checked_metadata(metadata or {})
-        if size is not None and not 0 < size <= self._max_bytes:
-            raise Invalid(f"the file size must be 1 to {self._max_bytes} bytes", field="fileSize")
+        if size is not None and not 0 < size <= self.max_bytes:
+            raise Invalid(f"the file size must be 1 to {self.max_bytes} bytes", field="fileSize")
         plan = plan_parts(size, part_size) if size is not None else None
-        await self.check_quota(caller, size or 0)
+        await self._quotas.check(caller, size or 0)
         uid = uuid4()
         folder = {"image": "images", "caption": "captions"}.get(purpose, "files")
         key = f"{folder}/{caller.tenant.uid}/{uid}/source{_extension(name)}"
         upload_id = await self._store.begin_multipart(
             key, content_type=content_type, part_size=plan.part_size if plan else None
         )
-        async with self._db.transaction() as tx:
-            asset_num = await _asset_num(tx, caller, asset) if asset is not None else None
-            # once more in turn: of many uploads begun at once only those that fit may go on
-            await tx.execute(select(func.pg_advisory_xact_lock(_QUOTA_LOCK, caller.tenant.num)))
-            await self.check_quota(caller, size or 0)
-            await tx.execute(
-                insert(files).values(
-                    uid=uid,
-                    tenant_num=caller.tenant.num,
-                    purpose=purpose,
-                    asset_num=asset_num,
-                    name=name,
-                    original_name=name,
-                    friendly_name=friendly,
-                    content_type=content_type,
-                    key=key,
-                    protocol=protocol,
-                    upload_id=upload_id,
-                    part_size=plan.part_size if plan else None,
-                    declared_size=size,
-                    intent=dict(intent or {}),
-                    metadata=meta,
-                    grams=search_grams(uid, name, friendly, meta, ()),
-                    expires_at=func.now() + self._expiry,
-                )
-            )
-            await ledger.record(tx, caller, "file.started", "file", uid, {"size": size, "protocol": protocol})
-            row = (await tx.execute(QUERY.where(files.c.uid == uid))).one()
+        values = {
+            "uid": uid,
+            "tenant_num": caller.tenant.num,
+            "purpose": purpose,
+            "name": name,
+            "original_name": name,
+            "friendly_name": friendly,
+            "content_type": content_type,
+            "key": key,
+            "protocol": protocol,
+            "upload_id": upload_id,
+            "part_size": plan.part_size if plan else None,
+            "declared_size": size,
+            "intent": dict(intent or {}),
+            "metadata": meta,
+            "grams": search_grams(uid, name, friendly, meta, ()),
+            "expires_at": func.now() + self._expiry,
+        }
+        try:
+            async with self._db.transaction() as tx:
+                asset_num = await _asset_num(tx, caller, asset) if asset is not None else None
+                await self._quotas.check_in_turn(tx, caller, size or 0)
+                await tx.execute(insert(files).values(asset_num=asset_num, **values))
+                opened = {"size": size, "protocol": protocol}
+                await ledger.record(tx, caller, "file.started", "file", uid, opened)
+                row = (await tx.execute(QUERY.where(files.c.uid == uid))).one()
+        except BaseException:
+            # no row tells of it, so nobody else would ever clear it
+            await self._store.abort_multipart(key, upload_id)
+            raise
         return Upload(from_row(row), plan)
 
-    async def part_url(self, file: File, number: int, base_url: str, *, now: datetime | None = None) -> str:
+    async def part_url(
+        self, caller: Caller, file: File, number: int, base_url: str, *, now: datetime | None = None
+    ) -> str:
         """The address one part is PUT to, good for a day: the store's own, or ours with a signed token.
 
         Raises:
+            Forbidden: whoever holds the address may write, so only who may write gets one.
             Invalid: the part is outside the plan, or not 1 to 10 000.
             Conflict: the upload is closed.
         """
+        caller.require(Permission.WRITE)
         most = self._part_limit(file, number)
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
             raise Conflict(f"the upload is {file.status.value}")
@@ -229,7 +234,7 @@ class Uploads:
                 raise Invalid(f"the upload has {expected} parts, {len(ordered)} were named", field="parts")
         if file.declared_size is None and file.status is FileStatus.UPLOADING:
             received = await self._store.list_parts(file.key, file.upload_id)
-            await self.check_quota(caller, sum(part.size for part in received))
+            await self._quotas.check(caller, sum(part.size for part in received))
         # checked before the parts are joined: a refused completion can be mended and tried again
         info = await self._store.complete_multipart(
             file.key, file.upload_id, ordered, expected_size=file.declared_size
@@ -405,28 +410,6 @@ class Uploads:
                     await fail_pulling(tx, system, row, "the file did not arrive in time")
         return len(rows)
 
-    async def check_quota(self, caller: Caller, size: int) -> None:
-        """Raises QuotaExceeded when `size` more bytes are more than the tenant may store, open uploads
-        counted with what they announced."""
-        quota = await self.quota(caller)
-        if quota is None:
-            return
-        used = await self._tenants.usage(caller.tenant.num)
-        async with self._db.connect() as tx:
-            coming = (
-                await tx.execute(
-                    select(func.coalesce(func.sum(files.c.declared_size), 0)).where(
-                        files.c.tenant_num == caller.tenant.num, files.c.status == FileStatus.UPLOADING
-                    )
-                )
-            ).scalar_one()
-        if used.source_bytes + used.stored_bytes + int(coming) + size > quota:
-            raise QuotaExceeded(f"the disk quota of {quota} bytes would be exceeded")
-
-    async def quota(self, caller: Caller) -> int | None:
-        """Bytes the tenant may store: its own quota, else the installation's; None: no limit."""
-        return (await self._tenants.get(caller)).quota_bytes or self._quota_bytes or None
-
     def _part_limit(self, file: File, number: int) -> int:
         if file.declared_size is None or file.part_size is None:
             if not 1 <= number <= MAX_PARTS:
@@ -442,7 +425,7 @@ class Uploads:
             row = (
                 await tx.execute(
                     QUERY.join(tenants, tenants.c.num == files.c.tenant_num).where(
-                        files.c.uid == uid, tenants.c.deleted_at.is_(None)
+                        files.c.uid == uid, tenants.c.status == "active"
                     )
                 )
             ).first()

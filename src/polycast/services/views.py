@@ -203,8 +203,8 @@ async def _count(tx: AsyncConnection, lines: list[bytes]) -> None:
             entry = json.loads(line)
             asset, played = UUID(entry["asset"]), watched_ms(entry["samples"])
             impression = str(entry["impression"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # torn by a crash or a full disk
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue  # torn by a crash or a full disk, or nested for no good reason
         if played and _storable(impression):
             watched[asset] += played
             started[asset].add(impression)

@@ -1,20 +1,12 @@
 """Libraries of their own for each test, on the shared server."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from polycast.domain.access import Role
 from tests.contract.gotipath.client import Gotipath
-from tests.support.media import Media
-from tests.support.postgres import RunPostgres
 from tests.support.server import PolycastServer
-
-
-@pytest.fixture(scope="session")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
-    return Media.for_run(tmp_path_factory)
 
 
 async def client_id(server: PolycastServer) -> str:
@@ -50,20 +42,6 @@ async def owner(server: PolycastServer, gotipath: Gotipath) -> AsyncIterator[Got
     """A key of the whole client, at work in the test's library."""
     async with Gotipath(server, gotipath.client, gotipath.library, server.admin_key) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def reaching_server(
-    postgres: RunPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PolycastServer]:
-    """A server that may fetch from this machine, which others refuse."""
-    url = postgres.create()
-    running = PolycastServer(
-        tmp_path_factory.mktemp("reaching"), url, {"outbound_allow": "127.0.0.1/32"}
-    ).start()
-    yield running
-    running.stop()
-    postgres.drop(url)
 
 
 @pytest_asyncio.fixture

@@ -249,7 +249,7 @@ async def test_an_expired_part_address_says_so(gotipath: Gotipath) -> None:
         caller = await platform.services.keys.authenticate(gotipath.key)
         file = await platform.services.files.get(caller, UUID(upload["uploadId"]))
         past = datetime.now(UTC) - URL_LIFE - timedelta(seconds=1)
-        url = await platform.services.uploads.part_url(file, 1, gotipath.server.url, now=past)
+        url = await platform.services.uploads.part_url(caller, file, 1, gotipath.server.url, now=past)
     answer = await gotipath.http.put(url, content=b"x")
     assert answer.status_code == 403
     assert "<Message>Request has expired</Message>" in answer.text

@@ -4,18 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
 
-import pytest
 import pytest_asyncio
 
 from polycast.domain.access import Role
 from tests.contract.videokit.kit import Kit
 from tests.support.media import Media
 from tests.support.server import PolycastServer, TenantKey
-
-
-@pytest.fixture(scope="session")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
-    return Media.for_run(tmp_path_factory)
 
 
 @pytest_asyncio.fixture

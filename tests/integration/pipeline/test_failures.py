@@ -196,7 +196,7 @@ async def test_a_completion_that_is_refused_can_be_mended(studio: Studio) -> Non
         async def body() -> AsyncIterator[bytes]:
             yield b"x" * size
 
-        url = await uploads.part_url(upload.file, number, "http://test")
+        url = await uploads.part_url(studio.caller, upload.file, number, "http://test")
         return number, (await uploads.put_part(url.rpartition("/")[2], body(), size)).etag
 
     first = await put(1, 5 * 1024 * 1024)

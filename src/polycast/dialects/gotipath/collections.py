@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 from polycast.dialects.gotipath.auth import LibraryCaller, ServicesDep
 from polycast.dialects.gotipath.wire import Body, Envelope, Tree, example, moment, optional_uid, uid
 from polycast.domain.access import Caller
-from polycast.services.catalog import Collection
+from polycast.services.collections import Collection
 
 router = APIRouter(tags=["Manage Collection"], prefix="/libraries/{libraryId}/collections")
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

@@ -12,7 +12,7 @@ from polycast.domain.access import PERMISSIONS, Caller, Permission
 from polycast.domain.errors import Forbidden, Invalid, NotSupported
 from polycast.domain.presets import PRESETS
 from polycast.services.registry import Services
-from polycast.services.tenants import Tenant, as_system
+from polycast.services.tenants import Tenant
 
 router = APIRouter(tags=["Libraries"], prefix="/libraries")
 WEBHOOK_SECRET = "webhook"  # noqa: S105 - a secret's name
@@ -47,8 +47,7 @@ async def list_libraries(
     else:
         found = await services.tenants.list(organization)
     libraries = [
-        await _library(services, own or as_system(tenant.ref, organization.actor), tenant, base)
-        for tenant in found
+        await _library(services, own or organization.within(tenant.ref), tenant, base) for tenant in found
     ]
     return Envelope(message="Library List", result=libraries)
 
@@ -64,7 +63,7 @@ async def create_library(
     """
     organization, _ = callers
     tenant = await services.tenants.create(organization, body.name)
-    library = await _library(services, as_system(tenant.ref, organization.actor), tenant, base)
+    library = await _library(services, organization.within(tenant.ref), tenant, base)
     # the vendor's sample carries the list's message here too
     return Envelope(message="Library List", result=library)
 

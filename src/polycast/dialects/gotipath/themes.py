@@ -7,7 +7,7 @@ from typing import Any
 from polycast.delivery.pages.config import CaptionStyle, Controls, MenuSettings, Theme
 from polycast.dialects.gotipath.schemas_players import Player, UpdatePlayer
 from polycast.domain.access import Caller
-from polycast.services.catalog import Player as DomainPlayer
+from polycast.services.players import Player as DomainPlayer
 
 # wire -> stored
 _CONTROLS = {

@@ -92,7 +92,7 @@ async def multipart_presign_batch(
     numbers = partNumbers.split(",")
     if not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
         raise Invalid("partNumbers must be numbers by commas", field="partNumbers")
-    urls = {n: await services.uploads.part_url(file, int(n), base) for n in dict.fromkeys(numbers)}
+    urls = {n: await services.uploads.part_url(caller, file, int(n), base) for n in dict.fromkeys(numbers)}
     return PartAddresses(presignedUrls=urls)
 
 
@@ -107,7 +107,7 @@ async def multipart_presign(
 ) -> PartAddress:
     """The address one part is to be PUT to; may be asked for again."""
     file = await _upload(services, caller, uploadId, key, still_open=True)
-    url = await services.uploads.part_url(file, partNumber, base)
+    url = await services.uploads.part_url(caller, file, partNumber, base)
     return PartAddress(url=url, expires=int(URL_LIFE.total_seconds()))
 
 

@@ -70,7 +70,7 @@ def read_token(have: Services, token: str) -> UUID:
             token, have.vault.derive("oauth"), algorithms=["HS256"], issuer="polycast"
         )
         return UUID(claims["sub"])
-    except (jwt.PyJWTError, KeyError, ValueError) as error:
+    except (jwt.PyJWTError, KeyError, ValueError, RecursionError) as error:
         raise Unauthorized("the bearer token is not valid") from error
 
 

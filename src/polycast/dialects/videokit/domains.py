@@ -8,7 +8,7 @@ from starlette.responses import Response
 from polycast.dialects.videokit.auth import CallerDep, ServicesDep
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, uid
-from polycast.services.catalog import Domain
+from polycast.services.domains import Domain
 
 router = APIRouter(route_class=StrictRoute, tags=["streaming.domains"])
 

@@ -24,7 +24,7 @@ from polycast.dialects.videokit.wire import (
     uids,
     words,
 )
-from polycast.domain.access import Permission
+from polycast.domain.access import Caller
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
 from polycast.services.files import FileChanges
@@ -107,14 +107,14 @@ async def start(body: StartUpload, caller: CallerDep, have: ServicesDep, base: B
         size=body.file_size,
         metadata=body.metadata,
     )
-    return await started(have, upload, base)
+    return await started(caller, have, upload, base)
 
 
-async def started(have: Any, upload: Any, base: str) -> dict[str, Any]:
+async def started(caller: Caller, have: Any, upload: Any, base: str) -> dict[str, Any]:
     """A MultipartStart for an upload with a part plan."""
     plan = upload.plan
     urls = [
-        await have.uploads.part_url(upload.file, number, base)
+        await have.uploads.part_url(caller, upload.file, number, base)
         for number in range(1, min(plan.parts_count, URLS_AT_ONCE) + 1)
     ]
     return {
@@ -133,9 +133,8 @@ async def part_url(
     id: str, partNumber: int, caller: CallerDep, have: ServicesDep, base: BaseDep
 ) -> dict[str, str]:
     """Upload address of one part; for those who may upload."""
-    caller.require(Permission.WRITE)
     file = await have.files.get(caller, uid(id, "file"))
-    return {"url": await have.uploads.part_url(file, partNumber, base)}
+    return {"url": await have.uploads.part_url(caller, file, partNumber, base)}
 
 
 @router.post("/vod/v1/files/complete", operation_id="complete_file_upload")

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-import jwt
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,6 +12,7 @@ from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, compact, uid
 from polycast.domain.errors import Forbidden, Invalid, NotFound
 from polycast.domain.policy import ViewerRequest, judge, origin_asked
+from polycast.services.content_tokens import asset_named
 from polycast.services.registry import Services
 
 router = APIRouter(route_class=StrictRoute, tags=["playback"])
@@ -40,10 +40,9 @@ async def _source(
     tenant_id: str | None,
 ) -> dict[str, Any]:
     if not asset_id and token:
-        try:
-            asset_id = str(jwt.decode(token, options={"verify_signature": False}).get("assetid", ""))
-        except jwt.PyJWTError as error:
-            raise Forbidden("the token is not valid") from error
+        asset_id = asset_named(token)
+        if not asset_id:
+            raise Forbidden("the token is not valid")
     if not asset_id:
         raise Invalid("assetId or token is required", field="assetId")
     found = await have.playback.find(str(uid(asset_id, "asset")))

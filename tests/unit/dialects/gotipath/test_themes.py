@@ -10,7 +10,7 @@ from polycast.delivery.pages.config import Controls
 from polycast.dialects.gotipath.schemas_players import PlayerControls, ThemeControls, UpdatePlayer
 from polycast.dialects.gotipath.themes import changed, player_result
 from polycast.domain.access import Caller, Role, TenantRef
-from polycast.services.catalog import Player
+from polycast.services.players import Player
 
 UID = uuid4()
 CALLER = Caller(TenantRef(1, uuid4(), 1, uuid4(), "t"), Role.ADMIN, "key:x")

@@ -1,0 +1,85 @@
+"""What texts, words and free maps may be stored: the same rules for every noun."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from polycast.domain.errors import Invalid
+
+MAX_METADATA_BYTES = 64 * 1024
+MAX_WORDS = 100
+# an escaped NUL, but not a backslash that is followed by these letters
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def checked_text(text: str, field: str, most: int) -> str:
+    """A text of at most `most` characters without NUL, which PostgreSQL cannot store.
+
+    Raises:
+        Invalid: names `field`.
+    """
+    if len(text) > most or "\0" in text:
+        raise Invalid(f"{field} may have at most {most} characters and no NUL", field=field)
+    return text
+
+
+def checked_name(name: str) -> str:
+    """The name of a tenant, key, collection or player: 1 to 200 characters, trimmed.
+
+    Raises:
+        Invalid: names `name`.
+    """
+    name = name.strip()
+    if not name or len(name) > 200 or "\0" in name:
+        raise Invalid("name must have 1 to 200 characters", field="name")
+    return name
+
+
+def checked_file_name(text: str, field: str) -> str:
+    """A file's name: 1 to 1024 characters, no control characters (they would break headers).
+
+    Raises:
+        Invalid: names `field`.
+    """
+    text = text.strip()
+    if not text or len(text) > 1024 or any(ord(ch) < 32 or ord(ch) == 127 for ch in text):
+        raise Invalid(f"{field} must have 1 to 1024 printable characters", field=field)
+    return text
+
+
+def checked_metadata(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A free map, at most 64 KiB as JSON, without what PostgreSQL cannot store: NUL, halves of surrogate
+    pairs, numbers that are none.
+
+    Raises:
+        Invalid: names `metadata`.
+    """
+    try:
+        encoded = json.dumps(dict(value), allow_nan=False)
+        json.dumps(dict(value), ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Invalid("metadata must be plain JSON in Unicode", field="metadata") from error
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise Invalid("metadata may have at most 64 KiB", field="metadata")
+    if _NUL.search(encoded):
+        raise Invalid("metadata must not contain NUL characters", field="metadata")
+    return dict(value)
+
+
+def checked_words(words: Sequence[str], name: str) -> list[str]:
+    """Tags or attributes: trimmed, distinct, in order.
+
+    Raises:
+        Invalid: too many, empty or longer than 256 characters.
+    """
+    out: list[str] = []
+    for word in words:
+        trimmed = word.strip()
+        if not trimmed or len(trimmed) > 256 or "\0" in trimmed:
+            raise Invalid(f"{name} must have 1 to 256 characters each", field=name)
+        if trimmed not in out:
+            out.append(trimmed)
+    if len(out) > MAX_WORDS:
+        raise Invalid(f"at most {MAX_WORDS} {name}", field=name)
+    return out
