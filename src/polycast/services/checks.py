@@ -8,6 +8,8 @@ from typing import Any
 from polycast.domain.errors import Invalid
 
 MAX_METADATA_BYTES = 64 * 1024
+MAX_METADATA_DEPTH = 64
+"""whoever reads it walks it"""
 MAX_WORDS = 100
 # an escaped NUL, but not a backslash that is followed by these letters
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -49,22 +51,32 @@ def checked_file_name(text: str, field: str) -> str:
 
 
 def checked_metadata(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A free map, at most 64 KiB as JSON, without what PostgreSQL cannot store: NUL, halves of surrogate
-    pairs, numbers that are none.
+    """A free map, at most 64 KiB as JSON and 64 levels deep, without what PostgreSQL cannot store: NUL, halves
+    of surrogate pairs, numbers that are none.
 
     Raises:
         Invalid: names `metadata`.
     """
+    if _deeper(value, MAX_METADATA_DEPTH):
+        raise Invalid(f"metadata may be nested {MAX_METADATA_DEPTH} levels deep", field="metadata")
     try:
         encoded = json.dumps(dict(value), allow_nan=False)
         json.dumps(dict(value), ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Invalid("metadata must be plain JSON in Unicode", field="metadata") from error
     if len(encoded) > MAX_METADATA_BYTES:
         raise Invalid("metadata may have at most 64 KiB", field="metadata")
     if _NUL.search(encoded):
         raise Invalid("metadata must not contain NUL characters", field="metadata")
     return dict(value)
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether maps and lists are nested in more than so many levels."""
+    if not isinstance(value, Mapping | list):
+        return False
+    items = value.values() if isinstance(value, Mapping) else value
+    return levels == 0 or any(_deeper(item, levels - 1) for item in items)
 
 
 def checked_words(words: Sequence[str], name: str) -> list[str]:

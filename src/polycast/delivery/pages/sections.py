@@ -74,9 +74,12 @@ def _share(config: PlayerConfig, meta: PageMeta) -> str:
             "pc-share-embed", words.embed_code, embed_code(config, meta.embed_url), words.copy
         )
     # error level M survives a logo-free print; border 0 because the box has its own margin
-    picture = segno.make(meta.page_url, error="m", micro=False).svg_inline(
-        border=0, dark="#14181f", svgclass="pc-qr", lineclass=None, omitsize=True, title=words.qr
-    )
+    try:
+        picture = segno.make(meta.page_url, error="m", micro=False).svg_inline(
+            border=0, dark="#14181f", svgclass="pc-qr", lineclass=None, omitsize=True, title=words.qr
+        )
+    except segno.DataOverflowError:
+        picture = ""  # an address of thousands of letters is known by its text alone
     return (
         f'<details class="pc-share"><summary>{text(words.share)}</summary>\n'
         f'<div class="pc-share-box">{lines}{picture}</div></details>'

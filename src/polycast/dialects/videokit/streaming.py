@@ -217,7 +217,11 @@ async def qr_code(
         {k: str(v).lower() if isinstance(v, bool) else v for k, v in options.items() if v is not None}
     )
     picture = io.BytesIO()
-    segno.make(f"{root}/v1/embed/bitmovin?{query}", error="m").save(picture, kind="png", scale=8, border=4)
+    try:
+        code = segno.make(f"{root}/v1/embed/bitmovin?{query}", error="m")
+    except segno.DataOverflowError as error:
+        raise Invalid("the address is too long for a QR code", field="Host") from error
+    code.save(picture, kind="png", scale=8, border=4)
     return Response(picture.getvalue(), media_type="image/png")
 
 
