@@ -58,7 +58,6 @@ async def _check_document(server: PolycastServer, owner: Owner) -> None:
     schema = await asyncio.to_thread(schemathesis.openapi.from_url, f"{owner.base}/openapi.json", headers={})
     results: list[Any] = list(schema.get_all_operations())
     operations = {r.ok().definition.raw["operationId"]: r.ok() for r in results}
-    # what the server shows is what the walls are checked with
     assert set(operations) == set(owner.operations)
     async with server.platform() as platform:
         keys = [await Rows(platform).key(owner.tenant, Role.ADMIN) for _ in range(_KEYS)]

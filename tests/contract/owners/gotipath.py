@@ -1,15 +1,15 @@
 """A library of Gotipath."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
-from polycast.dialects.gotipath.app import create_gotipath
 from polycast.domain.access import Role
 from tests.contract.gotipath.client import Gotipath
-from tests.contract.owners.asked import Asked, Rules, documented
+from tests.contract.owners.asked import Asked, Operation, Rules, documented
 from tests.support.server import PolycastServer, TenantKey
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -34,7 +34,7 @@ class GotipathOwner:
     """
 
     rules = RULES
-    operations = documented(create_gotipath(None))  # type: ignore[arg-type]
+    operations: Mapping[str, Operation]
 
     def __init__(
         self, server: PolycastServer, tenant: TenantKey, client: str, clip: Path, source: str
@@ -56,6 +56,7 @@ class GotipathOwner:
         return {**self.api.credentials, "X-Auth-LibraryId": library, "X-Auth-ApiKey": key}
 
     async def prepare(self) -> None:
+        self.operations = await documented(self.http, self.base)
         self._video = await self.api.create(custom_id1="lesson")
         await self.api.ok("GET", "")  # shows the library's key, which makes it
 
