@@ -24,7 +24,7 @@ from polycast.dialects.videokit.wire import (
     uids,
     words,
 )
-from polycast.domain.access import Caller
+from polycast.domain.access import Caller, Permission
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
 from polycast.services.files import FileChanges

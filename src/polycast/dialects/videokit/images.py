@@ -15,6 +15,7 @@ from polycast.dialects.videokit.files import CompleteUpload, list_filter, starte
 from polycast.dialects.videokit.mapping import BUCKET, FILE_STATUSES, image_result, verdicts
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, enumerated, page_of, paging, uid
+from polycast.domain.access import Permission
 from polycast.domain.errors import Invalid
 from polycast.domain.ids import parse_uid
 from polycast.domain.paging import PageRequest
