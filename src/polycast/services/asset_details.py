@@ -1,117 +1,134 @@
-"""One asset with all that belongs to it, in one statement: what hangs on it comes as JSON beside its row.
+"""Assets with all that belongs to them, in one statement: PostgreSQL writes each as JSON, pydantic-core reads it.
 
-Seven statements cost seven round trips and, worse, seven times the work of building, sending and reading one;
-see docs/decisions/0101.
+The members of the JSON are the fields of the domain's classes, so that one pass in native code makes the
+objects. Seven statements would cost seven round trips and, worse, seven times the work of sending and reading
+one; see docs/decisions/0101.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from datetime import datetime
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import LiteralString
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, literal_column
-from sqlalchemy.dialects.postgresql import JSONB
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from polycast.domain.assets import Asset, AssetImage, Chapter, Generation
-from polycast.domain.states import GenerationState
-from polycast.services.asset_rows import (
-    ASSET_QUERY,
-    attachment_from_row,
-    from_row,
-    output_from_row,
-    source_from_row,
-    track_from_row,
+from polycast.db.reader import Reader
+from polycast.domain.assets import (
+    Asset,
+    AssetImage,
+    AssetSource,
+    Attachment,
+    Chapter,
+    Generation,
+    Output,
+    Track,
 )
 
-
-def _column(name: str, sql: str) -> ColumnElement[Any]:
-    return literal_column(f"({sql})", JSONB).label(name)
-
-
-def _many(name: str, source: str, value: str, order: str) -> ColumnElement[Any]:
-    return _column(name, f"SELECT coalesce(jsonb_agg({value} ORDER BY {order}), '[]') FROM {source}")  # noqa: S608
+_ASSET = TypeAdapter(Asset)
+_ASSETS = TypeAdapter(tuple[Asset, ...])
 
 
-# constants all: nothing of a request becomes part of these texts
-DETAILS_QUERY = ASSET_QUERY.add_columns(
-    _many("d_sources", "asset_sources s WHERE s.asset_num = assets.num", "to_jsonb(s)", "s.position"),
-    _many("d_outputs", "outputs o WHERE o.asset_num = assets.num", "to_jsonb(o)", "o.num"),
-    _many("d_chapters", "chapters c WHERE c.asset_num = assets.num", "to_jsonb(c)", "c.start_s, c.num"),
-    _many(
-        "d_images",
-        "asset_images i LEFT JOIN files f ON f.num = i.file_num WHERE i.asset_num = assets.num",
-        "to_jsonb(i) || jsonb_build_object('file_key', f.key)",
-        "i.name",
-    ),
-    _many(
-        "d_attachments",
-        "attachments a WHERE a.asset_num = assets.num",
-        "to_jsonb(a)",
-        "a.kind, a.position, a.num",
-    ),
-    _column(
-        "d_generation",
-        "SELECT to_jsonb(g) - 'plan' || jsonb_build_object('tracks', (SELECT coalesce(jsonb_agg(to_jsonb(t) "
-        "ORDER BY t.position, t.num), '[]') FROM tracks t WHERE t.generation_num = g.num)) "
-        "FROM generations g JOIN outputs o ON o.num = g.output_num WHERE o.asset_num = assets.num AND o.main "
-        "AND g.state IN ('published', 'growing') ORDER BY g.number DESC LIMIT 1",
-    ),
+def _columns(kind: type, table: LiteralString, **otherwise: LiteralString) -> LiteralString:
+    """The fields of a class as columns: of their own name in `table`, unless said otherwise ("" = left out)."""
+    values = [(field.name, otherwise.get(field.name, f"{table}.{field.name}")) for field in fields(kind)]
+    return ", ".join(f"{value} AS {name}" for name, value in values if value)
+
+
+def _many(columns: LiteralString, source: LiteralString) -> LiteralString:
+    return f"(SELECT coalesce(json_agg(x), '[]') FROM (SELECT {columns} FROM {source}) x)"  # noqa: S608
+
+
+_AUTO = "jsonb_typeof(s.tracks) = 'object'"
+"""`{"auto": true}` in place of tracks means all audio tracks"""
+_SOURCES = _many(
+    _columns(AssetSource, "s", tracks=f"CASE WHEN {_AUTO} THEN '[]' ELSE s.tracks END", auto_audio=_AUTO),
+    "asset_sources s WHERE s.asset_num = a.num ORDER BY s.position",
 )
+_OUTPUTS = _many(_columns(Output, "o"), "outputs o WHERE o.asset_num = a.num ORDER BY o.num")
+_CHAPTERS = _many(_columns(Chapter, "c"), "chapters c WHERE c.asset_num = a.num ORDER BY c.start_s, c.num")
+_IMAGES = _many(
+    _columns(AssetImage, "i", file_key="f.key"),
+    "asset_images i LEFT JOIN files f ON f.num = i.file_num WHERE i.asset_num = a.num ORDER BY i.name",
+)
+_ATTACHMENTS = _many(
+    _columns(Attachment, "t"), "attachments t WHERE t.asset_num = a.num ORDER BY t.kind, t.position, t.num"
+)
+_CAPTIONS = _many(
+    _columns(Attachment, "t"),
+    "attachments t WHERE t.asset_num = a.num AND t.kind = 'caption' ORDER BY t.position, t.num",
+)
+_TRACKS = _many(_columns(Track, "t"), "tracks t WHERE t.generation_num = g.num ORDER BY t.position, t.num")
+_GENERATION: LiteralString = (
+    f"(SELECT to_json(x) FROM (SELECT {_columns(Generation, 'g', tracks=_TRACKS)} "  # noqa: S608
+    "FROM generations g JOIN outputs o ON o.num = g.output_num WHERE o.asset_num = a.num AND o.main "
+    "AND g.state IN ('published', 'growing') ORDER BY g.number DESC LIMIT 1) x)"
+)
+_JOINED: LiteralString = "assets a LEFT JOIN collections c ON c.num = a.collection_num"
 
 
-async def load_asset(tx: AsyncConnection, where: ColumnElement[bool]) -> Asset | None:
-    """The asset that `where` finds, with its details; None when it finds none."""
-    row = (await tx.execute(DETAILS_QUERY.where(where))).first()
-    return None if row is None else details_from_row(row)
+def _whole(where: LiteralString) -> LiteralString:
+    columns = _columns(
+        Asset,
+        "a",
+        collection_uid="c.uid",
+        sources=_SOURCES,
+        outputs=_OUTPUTS,
+        chapters=_CHAPTERS,
+        images=_IMAGES,
+        attachments=_ATTACHMENTS,
+        generation=_GENERATION,
+    )
+    return f"SELECT to_json(x)::text FROM (SELECT {columns} FROM {_JOINED} WHERE {where}) x"  # noqa: S608
 
 
-def details_from_row(row: Row[Any]) -> Asset:
-    """An asset from a row of `DETAILS_QUERY`."""
-    return replace(
-        from_row(row),
-        sources=tuple(source_from_row(_line(s)) for s in row.d_sources),
-        outputs=tuple(output_from_row(_line(o)) for o in row.d_outputs),
-        chapters=tuple(Chapter(UUID(c["uid"]), c["title"], c["start_s"], c["end_s"]) for c in row.d_chapters),
-        images=tuple(_image(i) for i in row.d_images),
-        attachments=tuple(attachment_from_row(_line(a)) for a in row.d_attachments),
-        generation=_generation(row.d_generation) if row.d_generation else None,
+def _listed(**presentation: LiteralString) -> LiteralString:
+    columns = _columns(
+        Asset,
+        "a",
+        collection_uid="c.uid",
+        sources=_SOURCES,
+        outputs=_OUTPUTS,
+        generation="",
+        **presentation,
+    )
+    return (
+        f"SELECT coalesce(json_agg(x), '[]')::text FROM (SELECT {columns} FROM {_JOINED} "  # noqa: S608
+        "JOIN unnest(%(nums)s::bigint[]) WITH ORDINALITY n (num, place) ON n.num = a.num ORDER BY n.place) x"
     )
 
 
-def _image(i: Mapping[str, Any]) -> AssetImage:
-    uid = UUID(i["image_uid"]) if i["image_uid"] else None
-    return AssetImage(i["name"], uid, i["file_name"], i["url"], i["file_key"])
+_BY_UID = _whole("a.uid = %(uid)s")
+_BY_NUM = _whole("a.num = %(num)s")
+_OF_TENANT = _whole("a.uid = %(uid)s AND a.tenant_num = %(tenant)s")
+_LISTED = _listed(chapters="", images="", attachments="")
+_PRESENTED = _listed(chapters=_CHAPTERS, images=_IMAGES, attachments=_CAPTIONS)
 
 
-def _generation(g: Mapping[str, Any]) -> Generation:
-    return Generation(
-        g["num"],
-        UUID(g["uid"]),
-        g["output_num"],
-        g["number"],
-        GenerationState(g["state"]),
-        g["duration_ms"],
-        tuple(track_from_row(_line(t)) for t in g["tracks"]),
-        datetime.fromisoformat(g["published_at"]) if g["published_at"] else None,
-    )
+async def find_asset(
+    reader: Reader, *, uid: UUID | None = None, num: int | None = None, tenant: int | None = None
+) -> Asset | None:
+    """An asset with all its details, by uid (of one tenant, or of any) or by number; None when there is none.
+
+    The generation is the newest one of the main output that plays (published, or growing).
+    """
+    statement = _BY_NUM if uid is None else _BY_UID if tenant is None else _OF_TENANT
+    row = await reader.one(statement, {"uid": uid, "num": num, "tenant": tenant})
+    return None if row is None else _ASSET.validate_json(row[0])
 
 
-_TYPED: dict[str, Callable[[str], Any]] = {
-    "uid": UUID,
-    "file_uid": UUID,
-    "created_at": datetime.fromisoformat,
-    "expires_at": datetime.fromisoformat,
-    "completed_at": datetime.fromisoformat,
-}
-"""columns that JSON has no type for"""
+async def load_asset(tx: AsyncConnection, num: int) -> Asset:
+    """As `find_asset`, inside a transaction that knows the asset to be there."""
+    return _ASSET.validate_json((await tx.exec_driver_sql(_BY_NUM, {"num": num})).scalar_one())
 
 
-def _line(values: dict[str, Any]) -> Any:
-    """A JSON object in the shape of a row."""
-    for name in _TYPED.keys() & values.keys():
-        if values[name] is not None:
-            values[name] = _TYPED[name](values[name])
-    return SimpleNamespace(**values)
+async def find_assets(
+    reader: Reader, nums: Sequence[int], *, presentation: bool = False
+) -> tuple[Asset, ...]:
+    """Assets with sources and outputs, in the order of `nums`; those that are gone are left out.
+
+    Args:
+        presentation: with chapters, named pictures and captions, too.
+    """
+    row = await reader.one(_PRESENTED if presentation else _LISTED, {"nums": list(nums)})
+    return () if row is None else _ASSETS.validate_json(row[0])

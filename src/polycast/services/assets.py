@@ -42,12 +42,7 @@ from polycast.domain.states import AssetStatus, FileStatus
 from polycast.domain.tenants import SWITCHES
 from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
-from polycast.services.asset_details import load_asset
-from polycast.services.asset_rows import (
-    ASSET_QUERY,
-    load_sources_and_outputs,
-    with_presentation,
-)
+from polycast.services.asset_details import find_asset, find_assets, load_asset
 from polycast.services.checks import checked_metadata, checked_text, checked_words
 from polycast.services.crashpoints import reached
 from polycast.services.files import discard_file
@@ -180,7 +175,7 @@ class Assets:
             )
             if sources:
                 await self.attach(tx, caller, row.num, row.uid, sources)
-            return await _one(tx, assets.c.num == row.num)
+            return await load_asset(tx, row.num)
 
     async def attach(
         self,
@@ -271,8 +266,10 @@ class Assets:
 
     async def get(self, caller: Caller, uid: UUID) -> Asset:
         """One asset of the tenant with all its details; NotFound otherwise."""
-        async with self._db.read() as tx:
-            return await _one(tx, _own(caller, uid))
+        found = await find_asset(self._db.reader, uid=uid, tenant=caller.tenant.num)
+        if found is None:
+            raise NotFound("asset", uid)
+        return found
 
     async def find(
         self, caller: Caller, *, reference_id: str | None = None, custom_id: str | None = None
@@ -289,7 +286,7 @@ class Assets:
             ).scalar()
             if num is None:
                 raise NotFound("asset", reference_id or custom_id or "")
-            return await _one(tx, assets.c.num == num)
+            return await load_asset(tx, num)
 
     async def list(
         self,
@@ -358,9 +355,7 @@ class Assets:
                 .scalars()
                 .all()
             )
-            rows = {row.num: row for row in await tx.execute(ASSET_QUERY.where(assets.c.num.in_(nums)))}
-            found = await load_sources_and_outputs(tx, [rows[num] for num in nums if num in rows])
-            return Page(await with_presentation(tx, found) if presentation else found, total, page)
+        return Page(await find_assets(self._db.reader, nums, presentation=presentation), total, page)
 
     async def update(self, caller: Caller, uid: UUID, changes: AssetChanges) -> Asset:
         """Change what is said of an asset.
@@ -371,7 +366,7 @@ class Assets:
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
             num = await change_asset(tx, caller, uid, changes)
-            return await _one(tx, assets.c.num == num)
+            return await load_asset(tx, num)
 
     async def delete(self, caller: Caller, uid: UUID, *, with_files: bool = False) -> None:
         """Delete an asset, its outputs and media; running jobs are cancelled.
@@ -476,13 +471,6 @@ def _check_source(probe: dict[str, Any] | None, source: AssetSource) -> None:
 
 def _own(caller: Caller, uid: UUID) -> Any:
     return and_(assets.c.uid == uid, assets.c.tenant_num == caller.tenant.num)
-
-
-async def _one(tx: AsyncConnection, where: Any) -> Asset:
-    found = await load_asset(tx, where)
-    if found is None:
-        raise NotFound("asset")
-    return found
 
 
 def _changed(old: Any, changes: AssetChanges) -> dict[str, Any]:

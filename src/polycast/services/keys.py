@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, select, update
 
 from polycast.db.engine import Database
-from polycast.db.tables import api_keys, organizations, tenants
-from polycast.domain.access import PERMISSIONS, Caller, OrganizationCaller, Permission, Role, TenantRef
+from polycast.db.tables import api_keys, tenants
+from polycast.domain.access import PERMISSIONS, Caller, OrganizationCaller, Permission, Role
 from polycast.domain.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from polycast.domain.paging import Page, PageRequest
 from polycast.services import ledger
 from polycast.services.checks import checked_name
+from polycast.services.key_lookup import HeldKey, find_key
 from polycast.services.vault import Vault, hash_key, new_key
 
 
@@ -57,10 +58,8 @@ class ApiKeys:
             Unauthorized: no such key, revoked or expired, or the tenant is gone.
             Forbidden: the key is good, the tenant is not its own or is blocked.
         """
-        row = await self._row(key)
-        if row is None:
-            raise Unauthorized("the API key is missing or not valid")
-        return _caller(row, tenant, request_id, blocked_too=blocked_too)
+        held = await self._held(key, tenant)
+        return held.caller(tenant, request_id, blocked_too=blocked_too)
 
     async def authenticate_organization(
         self, key: str, *, organization: UUID | None = None, request_id: str | None = None
@@ -70,25 +69,21 @@ class ApiKeys:
         Raises:
             Unauthorized, Forbidden: as `authenticate`.
         """
-        row = await self._row(key)
-        if row is None:
-            raise Unauthorized("the API key is missing or not valid")
-        if organization is not None and row.organization_uid != organization:
+        held = await self._held(key)
+        if organization is not None and held.organization_uid != organization:
             raise Forbidden("the key belongs to another organization")
         return OrganizationCaller(
-            row.organization_num, row.organization_uid, Role(row.role), f"key:{row.uid}", request_id
+            held.organization_num, held.organization_uid, Role(held.role), f"key:{held.uid}", request_id
         )
 
-    async def authenticate_pair(self, key_uid: UUID, secret: str) -> ApiKey:
+    async def check_pair(self, key_uid: UUID, secret: str) -> None:
         """Check a key by its id and secret, as OAuth's client credentials do.
 
         Raises:
             Unauthorized: they do not fit.
         """
-        row = await self._row(secret)
-        if row is None or row.uid != key_uid:
+        if (await self._held(secret)).uid != key_uid:
             raise Unauthorized("client id or secret is not valid")
-        return ApiKey(row.uid, row.name, Role(row.role), row.created_at)
 
     async def caller_for(
         self,
@@ -103,15 +98,16 @@ class ApiKeys:
         Raises:
             Unauthorized, Forbidden: as `authenticate`.
         """
-        async with self._db.connect() as tx:
-            row = (await tx.execute(_QUERY.where(api_keys.c.uid == key_uid))).first()
-        if row is None:
+        held = await find_key(self._db.reader, key_uid, tenant)
+        if held is None:
             raise Unauthorized("the token's key is revoked")
-        return _caller(row, tenant, request_id, blocked_too=blocked_too)
+        return held.caller(tenant, request_id, blocked_too=blocked_too)
 
-    async def _row(self, key: str) -> Row[tuple[object, ...]] | None:
-        async with self._db.read() as tx:
-            return (await tx.execute(_QUERY.where(api_keys.c.key_hash == hash_key(key)))).first()
+    async def _held(self, key: str, tenant: UUID | str | None = None) -> HeldKey:
+        held = await find_key(self._db.reader, hash_key(key), tenant)
+        if held is None:
+            raise Unauthorized("the API key is missing or not valid")
+        return held
 
     async def create(
         self, caller: Caller, name: str, role: Role, *, secret: str | None = None, shown_again: bool = False
@@ -336,52 +332,3 @@ def _organization_wide(caller: Caller) -> ColumnElement[bool]:
 
 def _key(row: Row[tuple[object, ...]]) -> ApiKey:
     return ApiKey(row.uid, row.name, Role(row.role), row.created_at)
-
-
-# one query answers both questions: who holds the key, and which tenants may it mean
-_TENANT = (
-    select(
-        func.jsonb_agg(func.jsonb_build_array(tenants.c.num, tenants.c.uid, tenants.c.slug, tenants.c.status))
-    )
-    .where(
-        tenants.c.organization_num == api_keys.c.organization_num,
-        tenants.c.deleted_at.is_(None),
-        or_(api_keys.c.tenant_num.is_(None), tenants.c.num == api_keys.c.tenant_num),
-    )
-    .correlate(api_keys)
-    .scalar_subquery()
-)
-_QUERY = (
-    select(api_keys, organizations.c.uid.label("organization_uid"), _TENANT.label("reachable"))
-    .join(organizations, organizations.c.num == api_keys.c.organization_num)
-    .where(
-        api_keys.c.revoked_at.is_(None),
-        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()),
-    )
-)
-
-
-def _caller(
-    row: Row[tuple[object, ...]],
-    tenant: UUID | str | None,
-    request_id: str | None,
-    *,
-    blocked_too: bool = False,
-) -> Caller:
-    reachable = [
-        TenantRef(num, UUID(uid), row.organization_num, row.organization_uid, slug, status)
-        for num, uid, slug, status in sorted(row.reachable or [])
-    ]
-    if not reachable:
-        raise Unauthorized("the key's tenant is gone")
-    if tenant is None:
-        found = reachable[0]
-    else:
-        wanted = str(tenant).lower()
-        match = next((t for t in reachable if wanted in (str(t.uid), t.slug)), None)
-        if match is None:
-            raise Forbidden("the key does not belong to this tenant")
-        found = match
-    if found.status != "active" and not blocked_too:
-        raise Forbidden(f"the tenant is {found.status}")
-    return Caller(found, Role(row.role), f"key:{row.uid}", request_id)

@@ -19,7 +19,7 @@ from polycast.domain.tenants import TenantSettings
 from polycast.domain.tracks import TrackLog
 from polycast.protocols import tracklog
 from polycast.protocols.signing import Keyring, Session, sign_session
-from polycast.services.asset_details import load_asset
+from polycast.services.asset_details import find_asset
 from polycast.services.asset_rows import attachment_from_row, with_tracks
 from polycast.services.content_tokens import Ticket, read_content_token
 from polycast.services.freshness import Fresh
@@ -170,10 +170,10 @@ class Playback:
         num = self._cipher.decode(ident) if uid is None else None
         if uid is None and num is None:
             raise NotFound("asset", ident[:64])
+        asset = await find_asset(self._db.reader, uid=uid, num=num)
+        if asset is None:
+            raise NotFound("asset", ident[:64])
         async with self._db.read() as tx:
-            asset = await load_asset(tx, assets.c.uid == uid if uid else assets.c.num == num)
-            if asset is None:
-                raise NotFound("asset", ident[:64])
             owner = (
                 await tx.execute(_OWNER.add_columns(tenants.c.name).where(tenants.c.num == asset.tenant_num))
             ).first()

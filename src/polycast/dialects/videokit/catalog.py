@@ -282,9 +282,9 @@ async def oauth_token(
     key = parse_uid(client_id)
     if key is None:
         raise Unauthorized("client id or secret is not valid")
-    found = await have.keys.authenticate_pair(key, client_secret)
+    await have.keys.check_pair(key, client_secret)
     return {
-        "access_token": issue_token(have, found.uid),
+        "access_token": issue_token(have, key),
         "token_type": "Bearer",
         "expires_in": TOKEN_LIFE_S,
     }
