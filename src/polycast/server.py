@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polycast import settings as configuration
@@ -81,11 +81,11 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
         Route("/metrics", _metrics),
         Route("/", _front),
         *delivered.routes,
-        *(Mount(MOUNTS[name], app) for name, app in dialects.items()),
     ]
     framework = Starlette(routes=table, lifespan=lifespan)
+    by_path = {MOUNTS[name]: app for name, app in dialects.items()}
     by_host = {host: (dialects[name], VENDOR_BASE[name]) for host, name in settings.hosts.items()}
-    front = HeardAnswers(_Front(framework, delivered.media, by_host))
+    front = HeardAnswers(_Front(framework, delivered.media, by_path, by_host))
     return TrustedProxies(front, settings.trusted_proxies)
 
 
@@ -108,31 +108,50 @@ _BESIDE_BASE = ("/tusupload/", "/tusupload")
 
 
 class _Front:
-    """Media by prefix, dialects by Host, everything else by the framework."""
+    """Media by prefix, dialects by Host or by prefix, everything else by the framework.
 
-    def __init__(self, framework: ASGIApp, media: ASGIApp, by_host: dict[str, tuple[ASGIApp, str]]) -> None:
+    Calls of the APIs pass the framework of their dialect alone: another around it would cost as much as a query.
+    """
+
+    def __init__(
+        self,
+        framework: ASGIApp,
+        media: ASGIApp,
+        by_path: Mapping[str, ASGIApp],
+        by_host: Mapping[str, tuple[ASGIApp, str]],
+    ) -> None:
         self._framework = framework
         self._media = media
+        self._by_path = by_path
         self._by_host = by_host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._framework
         if scope["type"] == "http":
             path: str = scope["path"]
             if path.startswith(("/media/", "/s/")):
-                await self._media(scope, receive, send)
-                return
-            if self._by_host and not path.startswith(_ENGINE):
-                found = self._by_host.get(host_name(scope))
-                if found is not None:
-                    app, base = found
-                    if path.startswith(_BESIDE_BASE):
-                        await app({**scope, "root_path": ""}, receive, send)
-                        return
-                    if path == base or path.startswith(f"{base}/"):
-                        # the vendor's base path is where a mount would be: answers may name it
-                        await app({**scope, "root_path": base}, receive, send)
-                        return
-        await self._framework(scope, receive, send)
+                app = self._media
+            elif (found := self._dialect(scope, path)) is not None:
+                app, base = found
+                # where a mount would be: answers may name it
+                scope = {**scope, "root_path": base}
+        await app(scope, receive, send)
+
+    def _dialect(self, scope: Scope, path: str) -> tuple[ASGIApp, str] | None:
+        """The dialect that a request is for, and the path below which its own paths begin."""
+        if self._by_host and not path.startswith(_ENGINE):
+            found = self._by_host.get(host_name(scope))
+            if found is not None:
+                app, base = found
+                if path.startswith(_BESIDE_BASE):
+                    return app, ""
+                if _is_below(path, base):
+                    return app, base
+        return next(((app, base) for base, app in self._by_path.items() if _is_below(path, base)), None)
+
+
+def _is_below(path: str, base: str) -> bool:
+    return path.startswith(base) and path[len(base) : len(base) + 1] in ("", "/")
 
 
 def host_name(scope: Scope) -> str:

@@ -32,6 +32,7 @@ class Database:
     Args:
         url: `postgresql://…`; `postgresql+psycopg://…` is the same.
         pool_size: connections kept; `overflow` more may be opened for a moment.
+        readers: connections for `reader` at most.
         statement_timeout_s: a statement that runs longer is ended by the server.
         lock_timeout_s: so is one that waits longer for a lock, which must stay below the statement's limit.
         idle_transaction_timeout_s: a transaction forgotten open is ended, since it would block clean-up.
@@ -44,6 +45,7 @@ class Database:
         *,
         pool_size: int = 5,
         overflow: int = 10,
+        readers: int = 10,
         statement_timeout_s: float = 30.0,
         lock_timeout_s: float = 10.0,
         idle_transaction_timeout_s: float = 120.0,
@@ -74,7 +76,7 @@ class Database:
         event.listen(self.engine.sync_engine, "checkout", _refuse_dead)
         # the same pool; see `read`
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.reader = Reader(self.url, size=pool_size, patience_s=pool_timeout_s, connect=connect)
+        self.reader = Reader(self.url, size=readers, patience_s=pool_timeout_s, connect=connect)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -51,13 +51,13 @@ async def test_slow_statements_are_ended(database_url: str) -> None:
 
 
 async def test_a_crowd_waits_for_its_turn(database_url: str) -> None:
-    database = Database(database_url, pool_size=2)
+    database = Database(database_url, readers=2)
     try:
         found = await asyncio.gather(*(database.reader.one(PID, {}) for _ in range(20)))
         assert len(set(found)) <= 2
     finally:
         await database.dispose()
-    impatient = Database(database_url, pool_size=1, pool_timeout_s=0.05)
+    impatient = Database(database_url, readers=1, pool_timeout_s=0.05)
     try:
         busy = asyncio.create_task(impatient.reader.one(SLEEP, {}))
         await asyncio.sleep(0)

@@ -17,6 +17,7 @@ from polycast.dialects.gotipath import (
 )
 from polycast.dialects.gotipath.edge import Edge
 from polycast.dialects.gotipath.limits import PER_SECOND, RateLimiter
+from polycast.dialects.routing import include
 from polycast.services.registry import Services
 
 
@@ -31,8 +32,8 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
     )
     app.state.services = services
     app.state.limiter = RateLimiter(requests_per_s)
-    for module in (libraries, videos, collections, uploads, tus, tags, players, later):
-        app.include_router(module.router)
+    modules = (libraries, videos, collections, uploads, tus, tags, players, later)
+    include(app, (module.router for module in modules))
     errors.install(app)
     document.install(app)
     return Edge(app, max_file=services.uploads.max_bytes)

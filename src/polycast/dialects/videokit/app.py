@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from polycast.dialects.routing import include
 from polycast.dialects.videokit import (
     api_keys,
     assets,
@@ -35,16 +36,12 @@ def create_videokit(services: Services) -> ASGIApp:
         version="1",
         description="Polycast in the words of Cloud Video Kit.",
         redirect_slashes=False,
-        # the vendor's samples send bodies without a type, too
-        strict_content_type=False,
     )
     app.state.services = services
     sections = [
         m.router for m in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback)
     ]
-    for section in sections:
-        app.include_router(section)
-    app.include_router(unbuilt.router)
+    include(app, [*sections, unbuilt.router])
     app.add_exception_handler(errors.PolycastError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
@@ -57,7 +54,6 @@ def create_videokit(services: Services) -> ASGIApp:
         expose_headers=["etag"],
         max_age=86_400,
     )
-    # of the sections themselves: what an application makes of included routers is not ours to know
     routes = [route for section in sections for route in section.routes if isinstance(route, APIRoute)]
     names = {field.alias for route in routes for field in _query_fields(route)}
     return Lenient(app, sorted(names))
