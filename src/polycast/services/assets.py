@@ -3,20 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
-    String,
-    Text,
     and_,
-    cast,
     delete,
     exists,
     func,
     insert,
-    literal_column,
     or_,
     select,
     update,
@@ -46,22 +41,40 @@ from polycast.services.asset_details import find_asset, find_assets, load_asset
 from polycast.services.checks import checked_metadata, checked_text, checked_words
 from polycast.services.crashpoints import reached
 from polycast.services.files import discard_file
-from polycast.services.filters import ListFilter, conditions, flat, metadata_text, ordering
+from polycast.services.filters import COMMON, ListFilter, Listing, flat, given, searched
 from polycast.services.making import cancel_work, discard_later, enqueue_process, lock_asset, scratch_folder
 
-# as the index has it; titles that agree so far are in the order of their creation. Written out, since
-# PostgreSQL matches an index's expression with constants only
-_TITLE: ColumnElement[str] = literal_column('"left"(assets.title, 200)', String)
-_SORTS: dict[str, Any] = {
-    "createdate": assets.c.created_at,
-    "lastmodificationdate": assets.c.updated_at,
-    "id": assets.c.uid,
-    "title": _TITLE,
-    "metadata.title": _TITLE,
-    "status": assets.c.status,
-    "preset": assets.c.preset,
-    "durationmilliseconds": assets.c.duration_ms,
-}
+# as the index has it; titles that agree so far are in the order of their creation
+_TITLE: LiteralString = '"left"(title, 200)'
+_LISTING = Listing(
+    "assets",
+    conditions=COMMON
+    | {
+        "tenant": "tenant_num = %(tenant)s",
+        "query": searched(
+            "uid::text", "title", "description", "metadata::text", "array_to_string(tags, E'\\n')"
+        ),
+        "presets": "preset = ANY(%(presets)s)",
+        "kinds": "kind = ANY(%(kinds)s)",
+        "duration_from": "duration_ms >= %(duration_from)s",
+        "duration_to": "duration_ms <= %(duration_to)s",
+        "without": "status <> %(without)s",
+        "file": "EXISTS (SELECT FROM asset_sources s WHERE s.asset_num = assets.num AND s.file_uid = %(file)s)",
+        "collection": "collection_num = %(collection)s",
+        "uncollected": "collection_num IS NULL",
+    },
+    sorts={
+        "createdate": "created_at",
+        "lastmodificationdate": "updated_at",
+        "id": "uid",
+        "title": _TITLE,
+        "metadata.title": _TITLE,
+        "status": "status",
+        "preset": "preset",
+        "durationmilliseconds": "duration_ms",
+    },
+    nullable={"duration_ms"},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,59 +316,22 @@ class Assets:
             presentation: with chapters, captions and named pictures, too.
         """
         more = more or AssetFilter()
-        where = [assets.c.tenant_num == caller.tenant.num]
-        where += conditions(
-            assets,
-            chosen,
-            [
-                cast(assets.c.uid, Text),
-                assets.c.title,
-                assets.c.description,
-                metadata_text(assets),
-                func.array_to_string(assets.c.tags, "\n"),
-            ],
-        )
-        if more.presets:
-            where.append(assets.c.preset.in_(more.presets))
-        if more.kinds:
-            where.append(assets.c.kind.in_(more.kinds))
-        if more.duration_from is not None:
-            where.append(assets.c.duration_ms >= more.duration_from)
-        if more.duration_to is not None:
-            where.append(assets.c.duration_ms <= more.duration_to)
+        values = {"tenant": caller.tenant.num, **given(chosen)}
+        for name in ("presets", "kinds"):
+            if words := getattr(more, name):
+                values[name] = list(words)
+        for name in ("duration_from", "duration_to", "file"):
+            if (value := getattr(more, name)) is not None:
+                values[name] = value
         if more.with_file:
-            where.append(assets.c.status != AssetStatus.PENDING)
-        if more.file is not None:
-            where.append(
-                exists(
-                    select(asset_sources.c.asset_num).where(
-                        asset_sources.c.asset_num == assets.c.num, asset_sources.c.file_uid == more.file
-                    )
-                )
-            )
-        order = ordering(assets, page.sort, _SORTS, descending=page.descending)
-        async with self._db.read() as tx:
-            if more.collection is not None:
+            values["without"] = AssetStatus.PENDING.value
+        if more.collection is not None:
+            async with self._db.read() as tx:
                 number = await collection_num(tx, caller, more.collection)
-                where.append(
-                    assets.c.collection_num.is_(None) if number is None else assets.c.collection_num == number
-                )
-            total = (await tx.execute(select(func.count()).select_from(assets).where(*where))).scalar_one()
-            # first the numbers, where all a page far back walks over is the index; then its rows alone
-            nums = (
-                (
-                    await tx.execute(
-                        select(assets.c.num)
-                        .where(*where)
-                        .order_by(*order)
-                        .limit(page.limit)
-                        .offset(page.offset)
-                    )
-                )
-                .scalars()
-                .all()
-            )
-        return Page(await find_assets(self._db.reader, nums, presentation=presentation), total, page)
+            values["uncollected" if number is None else "collection"] = number
+        total, nums = await _LISTING.page(self._db.reader, values, page)
+        found = await find_assets(self._db.reader, nums, presentation=presentation) if nums else ()
+        return Page(found, total, page)
 
     async def update(self, caller: Caller, uid: UUID, changes: AssetChanges) -> Asset:
         """Change what is said of an asset.

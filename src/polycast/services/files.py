@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, and_, cast, delete, func, select, update
+from sqlalchemy import Row, Select, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
@@ -19,24 +19,37 @@ from polycast.domain.states import FileStatus
 from polycast.services import ledger
 from polycast.services.checks import checked_file_name, checked_metadata, checked_words
 from polycast.services.filters import (
+    COMMON,
     ListFilter,
-    conditions,
+    Listing,
     flat,
-    metadata_text,
-    ordering,
+    given,
+    searched,
 )
 
-_SORTS = {
-    "createdate": files.c.created_at,
-    "lastmodificationdate": files.c.updated_at,
-    "filesize": files.c.size,
-    "id": files.c.uid,
-    "name": files.c.name,
-    "friendlyname": files.c.friendly_name,
-    "metadata.friendlyname": files.c.friendly_name,
-    "metadata.name": files.c.name,
-    "status": files.c.status,
-}
+_LISTING = Listing(
+    "files",
+    conditions=COMMON
+    | {
+        "tenant": "tenant_num = %(tenant)s",
+        "purpose": "purpose = %(purpose)s",
+        "kind": "kinds @> ARRAY[%(kind)s]::varchar[]",
+        "asset": "asset_num = (SELECT a.num FROM assets a WHERE a.uid = %(asset)s)",
+        "query": searched("uid::text", "name", "friendly_name", "metadata::text"),
+    },
+    sorts={
+        "createdate": "created_at",
+        "lastmodificationdate": "updated_at",
+        "filesize": "size",
+        "id": "uid",
+        "name": "name",
+        "friendlyname": "friendly_name",
+        "metadata.friendlyname": "friendly_name",
+        "metadata.name": "name",
+        "status": "status",
+    },
+    nullable={"size"},
+)
 
 _ASSETS_OF = (
     select(func.array_agg(assets.c.uid))
@@ -87,23 +100,15 @@ class Files:
         asset: UUID | None = None,
     ) -> Page[File]:
         """A page of the tenant's files, oldest first unless sorted; `kind` is video, audio or caption."""
-        where = [files.c.tenant_num == caller.tenant.num, files.c.purpose == purpose]
+        values = {"tenant": caller.tenant.num, "purpose": purpose, **given(chosen)}
         if kind is not None:
-            where.append(files.c.kinds.contains([kind]))
+            values["kind"] = kind
         if asset is not None:
-            where.append(files.c.asset_num == _asset_num(asset))
-        where += conditions(
-            files,
-            chosen,
-            [cast(files.c.uid, Text), files.c.name, files.c.friendly_name, metadata_text(files)],
-        )
-        order = ordering(files, page.sort, _SORTS, descending=page.descending)
-        async with self._db.connect() as tx:
-            total = (await tx.execute(select(func.count()).select_from(files).where(*where))).scalar_one()
-            rows = await tx.execute(
-                QUERY.where(*where).order_by(*order).limit(page.limit).offset(page.offset)
-            )
-            return Page([from_row(row) for row in rows], total, page)
+            values["asset"] = asset
+        total, nums = await _LISTING.page(self._db.reader, values, page)
+        async with self._db.read() as tx:
+            rows = {row.num: row for row in await tx.execute(QUERY.where(files.c.num.in_(nums)))}
+        return Page([from_row(rows[num]) for num in nums if num in rows], total, page)
 
     async def update(self, caller: Caller, uid: UUID, changes: FileChanges) -> File:
         """Change names, metadata, tags or attributes.

@@ -1,16 +1,15 @@
-"""Filters that the lists of files and assets share, turned into SQL once."""
+"""Filters that the lists of files and assets share, and the statements they become."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Text, UnaryExpression, cast, func, or_
-
+from polycast.db.reader import Reader
 from polycast.domain.errors import Invalid
-from polycast.domain.paging import grams
+from polycast.domain.paging import PageRequest, grams
 
 _METADATA_SORT = re.compile(r"metadata\.([A-Za-z0-9_ -]{1,64})", re.IGNORECASE)
 
@@ -36,65 +35,98 @@ class ListFilter:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def conditions(table: FromClause, chosen: ListFilter, searched: Sequence[Any]) -> list[ColumnElement[bool]]:
-    """The WHERE of a filter; `searched` are the text expressions that `query` is compared with."""
-    c = table.c
-    where: list[ColumnElement[bool]] = []
+COMMON: dict[str, LiteralString] = {
+    "ids": "uid = ANY(%(ids)s)",
+    "statuses": "status = ANY(%(statuses)s)",
+    "tags": "tags @> %(tags)s::varchar[]",
+    "attributes": "attributes @> %(attributes)s::varchar[]",
+    "created_from": "created_at >= %(created_from)s",
+    "created_to": "created_at <= %(created_to)s",
+    "updated_from": "updated_at >= %(updated_from)s",
+    "updated_to": "updated_at <= %(updated_to)s",
+    # the index narrows to rows that carry all trigrams; the few left are compared exactly
+    "grams": "grams @> %(grams)s::varchar[]",
+}
+"""Name of a value -> the condition it is given for; all that `given` finds, but for `query`, which each list
+compares with texts of its own."""
+
+
+def searched(*texts: LiteralString) -> LiteralString:
+    """The condition of `query` on some texts of a row."""
+    return "(" + " OR ".join(f"{text} ILIKE %(query)s ESCAPE '/'" for text in texts) + ")"
+
+
+def given(chosen: ListFilter) -> dict[str, Any]:
+    """The values of a filter by the names of their conditions; what is not asked for is left out."""
+    values: dict[str, Any] = {}
     if chosen.ids is not None:
-        where.append(c.uid.in_(chosen.ids))
-    if chosen.statuses:
-        where.append(c.status.in_(chosen.statuses))
-    if chosen.tags:
-        where.append(c.tags.contains(list(chosen.tags)))
-    if chosen.attributes:
-        where.append(c.attributes.contains(list(chosen.attributes)))
-    for column, start, end in (
-        (c.created_at, chosen.created_from, chosen.created_to),
-        (c.updated_at, chosen.updated_from, chosen.updated_to),
-    ):
-        if start is not None:
-            where.append(column >= start)
-        if end is not None:
-            where.append(column <= end)
+        values["ids"] = list(chosen.ids)
+    for name in ("statuses", "tags", "attributes"):
+        if words := getattr(chosen, name):
+            values[name] = [str(word) for word in words]
+    for name in ("created_from", "created_to", "updated_from", "updated_to"):
+        if (moment := getattr(chosen, name)) is not None:
+            values[name] = moment
     if chosen.query:
-        # the index narrows to rows that carry all trigrams; the few left are compared exactly
-        needed = grams(chosen.query)
-        if needed:
-            where.append(c.grams.contains(needed))
-        where.append(or_(*(text.icontains(chosen.query, autoescape=True) for text in searched)))
-    return where
+        if needed := grams(chosen.query):
+            values["grams"] = needed
+        escaped = re.sub("[/%_]", r"/\g<0>", chosen.query)
+        values["query"] = f"%{escaped}%"
+    return values
 
 
-def ordering(
-    table: FromClause, sort: str | None, sorts: dict[str, Any], *, descending: bool
-) -> list[UnaryExpression[Any]]:
-    """The ORDER BY of a list: a known name, or `Metadata.<Key>` for a member of the metadata.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table whose rows are listed: by which conditions, in which orders.
 
-    Raises:
-        Invalid: the name is not known.
+    Attributes:
+        conditions: name of a value -> the condition it is given for.
+        sorts: name of an order in lower case -> the expression sorted by.
+        nullable: expressions of these that may be NULL.
     """
-    c = table.c
-    expression: Any
-    if sort is None:
-        expression = c.created_at
-    elif (known := sorts.get(sort.lower())) is not None:
-        expression = known
-    elif match := _METADATA_SORT.fullmatch(sort):
-        expression = func.lower(c.metadata[match[1]].astext)
-    else:
-        raise Invalid(f"the list cannot be sorted by {sort}", field="sort")
-    if not descending:
-        # NULLS LAST is what ascending means anyway
-        return [expression.asc(), c.num.asc()]
-    # said where there are no NULLs, it would keep PostgreSQL from walking the index backwards
-    may_be_null = getattr(expression, "nullable", sort is not None and sort.lower() not in sorts)
-    last = expression.desc().nulls_last() if may_be_null else expression.desc()
-    return [last, c.num.desc()]
 
+    table: LiteralString
+    conditions: Mapping[str, LiteralString]
+    sorts: Mapping[str, LiteralString]
+    nullable: Collection[LiteralString] = ()
 
-def metadata_text(table: FromClause) -> ColumnElement[str]:
-    """The metadata of a row as text, for the exact comparison behind the trigram index."""
-    return cast(table.c.metadata, Text)
+    async def page(
+        self, reader: Reader, values: Mapping[str, Any], page: PageRequest
+    ) -> tuple[int, list[int]]:
+        """How many rows meet the conditions that `values` are for, and the numbers of those on a page.
+
+        Only numbers, so that all a page far back walks over is the index. PostgreSQL prepares one statement
+        for each combination of filters that is in use.
+
+        Raises:
+            Invalid: the list has no such order.
+        """
+        chosen = {name: self.conditions[name] for name in values}
+        order, member = self._order(page.sort, descending=page.descending)
+        rows = f"FROM {self.table} WHERE {' AND '.join(chosen.values())}"
+        total = await reader.one(f"SELECT count(*) {rows}", values)
+        found = await reader.all(
+            f"SELECT num {rows} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s",
+            {**values, "limit": page.limit, "offset": page.offset, "member": member},
+        )
+        return total[0] if total else 0, [num for (num,) in found]
+
+    def _order(self, sort: str | None, *, descending: bool) -> tuple[LiteralString, str | None]:
+        member = None
+        if sort is None:
+            expression: LiteralString = "created_at"
+        elif (known := self.sorts.get(sort.lower())) is not None:
+            expression = known
+        elif match := _METADATA_SORT.fullmatch(sort):
+            expression, member = "lower(metadata ->> %(member)s::text)", match[1]
+        else:
+            raise Invalid(f"the list cannot be sorted by {sort}", field="sort")
+        if not descending:
+            # NULLS LAST is what ascending means anyway
+            return f"{expression}, num", member
+        # said where there are no NULLs, it would keep PostgreSQL from walking the index backwards
+        last = " NULLS LAST" if member is not None or expression in self.nullable else ""
+        return f"{expression} DESC{last}, num DESC", member
 
 
 def flat(metadata: dict[str, Any]) -> str:

@@ -9,15 +9,16 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
+from polycast.db.reader import Reader, Values
 from polycast.domain.access import Caller, Role, TenantRef
 from polycast.domain.paging import PageRequest, grams
 from polycast.jobs.queue import JobQueue
@@ -191,25 +192,33 @@ CASES: dict[str, tuple[PageRequest, ListFilter, AssetFilter, float]] = {
 }
 
 
+class _Watched(Reader):
+    """Remembers what it was asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, size=1, patience_s=60, connect={})
+        self.seen: list[tuple[str, Values]] = []
+
+    async def all(self, statement: LiteralString, values: Values) -> list[tuple[Any, ...]]:
+        self.seen.append((statement, values))
+        return await super().all(statement, values)
+
+
 async def _timed(filled: Filled, name: str, work: Any) -> tuple[float, Any]:
     """The better of two runs, and its answer; with -s also the plans."""
-    seen: list[tuple[str, Any]] = []
-
-    def listen(conn: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        seen.append((statement, parameters))
-
+    watched = _Watched(filled.db.url)
+    filled.db.reader = watched
     best, answer = 1e9, None
-    event.listen(filled.db.engine.sync_engine, "before_cursor_execute", listen)
     try:
         for _ in range(2):
-            seen.clear()
+            watched.seen.clear()
             begun = time.perf_counter()
             answer = await work()
             best = min(best, time.perf_counter() - begun)
     finally:
-        event.remove(filled.db.engine.sync_engine, "before_cursor_execute", listen)
+        await watched.dispose()
     print(f"\n## {name}: {best * 1000:.0f} ms")
-    for statement, parameters in seen[:2]:
+    for statement, parameters in watched.seen[:2]:
         async with filled.db.connect() as tx:
             plan = await tx.exec_driver_sql(
                 f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) {statement}", parameters

@@ -34,7 +34,7 @@ def services(request: Request) -> Services:
 
 def base_url(request: Request) -> str:
     """Public origin for absolute addresses, without a slash at the end."""
-    return services(request).public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return services(request).public_url or f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
 async def library_caller(

@@ -76,7 +76,7 @@ def read_token(have: Services, token: str) -> UUID:
 
 def base_url(request: Request) -> str:
     """Public origin for absolute addresses, without a slash at the end."""
-    return services(request).public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return services(request).public_url or f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
 def root_url(request: Request) -> str:

@@ -206,6 +206,7 @@ def source_result(source: AssetSource) -> dict[str, Any]:
 def vod_asset_result(caller: Caller, asset: Asset, base: str) -> dict[str, Any]:
     """VodAsset, whole or in a list."""
     main = asset.main_output
+    outputs = {o.num: output_result(asset, o, base) for o in asset.outputs}
     return compact(
         {
             "id": str(asset.uid),
@@ -219,8 +220,8 @@ def vod_asset_result(caller: Caller, asset: Asset, base: str) -> dict[str, Any]:
             "status": _STATUS[asset.status],
             "fileIds": {str(s.file_uid): flag(s.kinds) for s in asset.sources},
             "sources": [source_result(s) for s in asset.sources],
-            "endpoints": endpoints(asset, main, base) if main else [],
-            "outputs": [output_result(asset, o, base) for o in asset.outputs],
+            "endpoints": outputs[main.num]["endpoints"] if main else [],
+            "outputs": list(outputs.values()),
             "errorMessage": asset.error,
             "durationMilliseconds": asset.duration_ms,
             "tags": list(asset.tags),
