@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import psutil
@@ -38,6 +39,14 @@ def cpu_s(pids: list[int]) -> float:
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds per request: of CPU, and by the clock while the server was kept busy."""
+
+    cpu_ms: float
+    clock_ms: float
+
+
 def ms_per_request(
     pids: list[int],
     url: str,
@@ -46,19 +55,32 @@ def ms_per_request(
     connections: int = 16,
     headers: Mapping[str, str] | None = None,
 ) -> float:
-    """Milliseconds of CPU that the processes spend on one request.
+    """Milliseconds of CPU that the processes spend on one request; errors as `cost`."""
+    return cost(pids, url, seconds, connections=connections, headers=headers).cpu_ms
+
+
+def cost(
+    pids: list[int],
+    url: str,
+    seconds: float,
+    *,
+    connections: int = 16,
+    headers: Mapping[str, str] | None = None,
+) -> Cost:
+    """What one request costs the processes.
 
     Raises:
         RuntimeError: nothing but good answers is a measurement.
     """
-    before = cpu_s(pids)
+    before, begun = cpu_s(pids), time.monotonic()
     done = (
         _wrk(url, seconds, connections, headers or {})
         if WRK and seconds >= 1  # it counts in whole ones
         else _own(url, seconds, connections, headers or {})
     )
-    # the kernel counts in hundredths of a second
-    return (cpu_s(pids) - before) * 1000 / max(1, done)
+    passed = time.monotonic() - begun
+    # the kernel counts CPU in hundredths of a second
+    return Cost((cpu_s(pids) - before) * 1000 / max(1, done), passed * 1000 / max(1, done))
 
 
 def _wrk(url: str, seconds: float, connections: int, headers: Mapping[str, str]) -> int:

@@ -67,7 +67,8 @@ _GENERATION: LiteralString = (
 _JOINED: LiteralString = "assets a LEFT JOIN collections c ON c.num = a.collection_num"
 
 
-def _whole(where: LiteralString) -> LiteralString:
+def whole(where: LiteralString) -> LiteralString:
+    """The statement that finds assets with all their details, one column for each field of `Asset`."""
     columns = _columns(
         Asset,
         "a",
@@ -79,30 +80,48 @@ def _whole(where: LiteralString) -> LiteralString:
         attachments=_ATTACHMENTS,
         generation=_GENERATION,
     )
-    return f"SELECT to_json(x)::text FROM (SELECT {columns} FROM {_JOINED} WHERE {where}) x"  # noqa: S608
+    return f"SELECT {columns} FROM {_JOINED} WHERE {where}"  # noqa: S608
 
 
-def _listed(**presentation: LiteralString) -> LiteralString:
+def listed(
+    nums: LiteralString,
+    *,
+    chapters: LiteralString = "",
+    images: LiteralString = "",
+    attachments: LiteralString = "",
+) -> LiteralString:
+    """The statement that finds the assets of a list, in the order of `nums`, an array of their numbers."""
     columns = _columns(
         Asset,
         "a",
         collection_uid="c.uid",
         sources=_SOURCES,
         outputs=_OUTPUTS,
+        chapters=chapters,
+        images=images,
+        attachments=attachments,
         generation="",
-        **presentation,
     )
     return (
-        f"SELECT coalesce(json_agg(x), '[]')::text FROM (SELECT {columns} FROM {_JOINED} "  # noqa: S608
-        "JOIN unnest(%(nums)s::bigint[]) WITH ORDINALITY n (num, place) ON n.num = a.num ORDER BY n.place) x"
+        f"SELECT {columns} FROM {_JOINED} "  # noqa: S608
+        f"JOIN unnest({nums}) WITH ORDINALITY n (num, place) ON n.num = a.num ORDER BY n.place"
     )
 
 
-_BY_UID = _whole("a.uid = %(uid)s")
-_BY_NUM = _whole("a.num = %(num)s")
-_OF_TENANT = _whole("a.uid = %(uid)s AND a.tenant_num = %(tenant)s")
-_LISTED = _listed(chapters="", images="", attachments="")
-_PRESENTED = _listed(chapters=_CHAPTERS, images=_IMAGES, attachments=_CAPTIONS)
+def _one(rows: LiteralString) -> LiteralString:
+    return f"SELECT to_json(x)::text FROM ({rows}) x"  # noqa: S608
+
+
+def _all(rows: LiteralString) -> LiteralString:
+    return f"SELECT coalesce(json_agg(x), '[]')::text FROM ({rows}) x"  # noqa: S608
+
+
+_BY_UID = _one(whole("a.uid = %(uid)s"))
+_BY_NUM = _one(whole("a.num = %(num)s"))
+_OF_TENANT = _one(whole("a.uid = %(uid)s AND a.tenant_num = %(tenant)s"))
+_NUMS: LiteralString = "%(nums)s::bigint[]"
+_LISTED = _all(listed(_NUMS))
+_PRESENTED = _all(listed(_NUMS, chapters=_CHAPTERS, images=_IMAGES, attachments=_CAPTIONS))
 
 
 async def find_asset(
