@@ -170,6 +170,13 @@ def measure(
     print("bytes:", {name: len(answer.content) for name, answer in answers.items()})
     for pid in (own.pid, bare.pid):
         pin(psutil.Process(pid), SERVER_CORE)
+    for url, sent in (
+        (one, headers),
+        (many, headers),
+        (f"{bare.url}/one/{uid}", {}),
+        (f"{bare.url}/list", {}),
+    ):
+        cost([own.pid], url, seconds / 3, headers=sent)  # connections are opened, statements prepared
     found: dict[str, list[Cost]] = {name: [] for name in answers}
     for _ in range(runs):
         found["bare one"].append(cost([bare.pid], f"{bare.url}/one/{uid}", seconds))
