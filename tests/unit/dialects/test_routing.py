@@ -6,12 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 
 from polycast.dialects.gotipath import collections, later, libraries, players, tags, tus, uploads, videos
-from polycast.dialects.routing import RouteIndex, include
+from polycast.dialects.routing import RouteIndex, Section, include
 from polycast.dialects.videokit import (
     api_keys,
     assets,
@@ -22,9 +22,10 @@ from polycast.dialects.videokit import (
     images,
     playback,
     streaming,
+    unbuilt,
 )
 
-VIDEOKIT = (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback)
+VIDEOKIT = (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback, unbuilt)
 GOTIPATH = (libraries, videos, collections, uploads, tus, tags, players, later)
 
 
@@ -52,7 +53,7 @@ def test_every_route_of_a_dialect_is_found(modules: tuple[ModuleType, ...]) -> N
 
 
 async def test_the_rest_is_left_to_the_routes() -> None:
-    section = APIRouter()
+    section = Section()
 
     @section.get("/things/{id}")
     async def one(id: str) -> str:
@@ -66,6 +67,10 @@ async def test_the_rest_is_left_to_the_routes() -> None:
     async def raw(rest: str) -> str:
         return rest
 
+    @section.put("/things/{id}")
+    async def put(id: str, body: dict[str, int]) -> dict[str, int]:
+        return body
+
     app = FastAPI(redirect_slashes=False)
     include(app, [section])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
@@ -77,6 +82,7 @@ async def test_the_rest_is_left_to_the_routes() -> None:
             "/raw/a/b": "a/b",
         }.items():
             assert (await client.get(path)).json() == answer, path
+        assert (await client.put("/things/7", content=b'{"size": 1}')).json() == {"size": 1}
         assert (await client.post("/things/7")).status_code == 405
         for path in ("/things", "/things/", "/things//now", "/things/7/8", "/", "/nothing"):
             assert (await client.get(path)).status_code == 404, path
@@ -84,7 +90,7 @@ async def test_the_rest_is_left_to_the_routes() -> None:
 
 
 def test_a_parameter_is_a_whole_word() -> None:
-    section = APIRouter()
+    section = Section()
     section.add_api_route("/things/{id}.json", lambda: None)
     with pytest.raises(ValueError, match="words"):
         RouteIndex(section.routes)

@@ -28,7 +28,6 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
         version="1",
         description="Polycast in the words of Gotipath Stream.",
         redirect_slashes=False,
-        strict_content_type=False,  # a body without a type is JSON: nothing else is accepted
     )
     app.state.services = services
     app.state.limiter = RateLimiter(requests_per_s)

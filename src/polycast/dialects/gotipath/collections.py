@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import StringConstraints
 
 from polycast.dialects.gotipath.auth import LibraryCaller, ServicesDep
 from polycast.dialects.gotipath.wire import Body, Envelope, Tree, example, moment, optional_uid, uid
+from polycast.dialects.routing import Section
 from polycast.domain.access import Caller
 from polycast.services.collections import Collection
 
-router = APIRouter(tags=["Manage Collection"], prefix="/libraries/{libraryId}/collections")
+router = Section(tags=["Manage Collection"], prefix="/libraries/{libraryId}/collections")
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 CollectionId = Annotated[str, Path(description="Id of the collection.")]
 

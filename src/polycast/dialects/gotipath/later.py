@@ -2,12 +2,11 @@
 
 from typing import NoReturn
 
-from fastapi import APIRouter
-
 from polycast.dialects.gotipath.auth import LibraryCaller
+from polycast.dialects.routing import Section
 from polycast.domain.errors import NotSupported
 
-router = APIRouter(prefix="/libraries/{libraryId}", include_in_schema=False)
+router = Section(prefix="/libraries/{libraryId}", include_in_schema=False)
 _SECTIONS = {
     "livestreams": "live streaming is",
     "notifications": "the log of webhooks is",

@@ -3,18 +3,17 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter
-
 from polycast.dialects.gotipath.auth import BaseDep, LibraryCaller, OrganizationDep, ServicesDep
 from polycast.dialects.gotipath.schemas_libraries import CreateLibrary, Library, UpdateLibrary
 from polycast.dialects.gotipath.wire import Envelope, moment
+from polycast.dialects.routing import Section
 from polycast.domain.access import PERMISSIONS, Caller, Permission
 from polycast.domain.errors import Forbidden, Invalid, NotSupported
 from polycast.domain.presets import PRESETS
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant
 
-router = APIRouter(tags=["Libraries"], prefix="/libraries")
+router = Section(tags=["Libraries"], prefix="/libraries")
 WEBHOOK_SECRET = "webhook"  # noqa: S105 - a secret's name
 RESOLUTIONS = tuple(rung.name for rung in PRESETS["dash_hls_2160p"].rungs)
 # wire name -> member of the tenant's settings

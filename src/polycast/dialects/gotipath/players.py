@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from polycast.dialects.gotipath.auth import LibraryCaller, ServicesDep
 from polycast.dialects.gotipath.schemas_players import CreatePlayer, Player, UpdatePlayer
 from polycast.dialects.gotipath.themes import changed, player_result
 from polycast.dialects.gotipath.wire import Envelope, uid
+from polycast.dialects.routing import Section
 from polycast.domain.errors import Forbidden
 
-router = APIRouter(tags=["Players"], prefix="/libraries/{libraryId}/players")
+router = Section(tags=["Players"], prefix="/libraries/{libraryId}/players")
 PlayerId = Annotated[str, Path(description="Id of the player theme.")]
 
 

@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import StringConstraints
 
 from polycast.dialects.gotipath.auth import LibraryCaller, ServicesDep
 from polycast.dialects.gotipath.wire import Body, Envelope, example, moment
+from polycast.dialects.routing import Section
 from polycast.domain.access import Caller
 from polycast.domain.assets import Tag as DomainTag
 from polycast.domain.errors import Invalid
 
-router = APIRouter(tags=["Manage Tags"], prefix="/libraries/{libraryId}/tags")
+router = Section(tags=["Manage Tags"], prefix="/libraries/{libraryId}/tags")
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 
 

@@ -11,7 +11,7 @@ import binascii
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import Header, Path, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -20,13 +20,14 @@ from polycast.dialects.gotipath.edge import TUS_VERSION
 from polycast.dialects.gotipath.errors import envelope, fields_named
 from polycast.dialects.gotipath.uploads import media_type
 from polycast.dialects.gotipath.wire import uid
+from polycast.dialects.routing import Section
 from polycast.domain.access import Caller
 from polycast.domain.errors import ChecksumMismatch, Conflict, Invalid, NotFound, TooLarge
 from polycast.services.registry import Services
 from polycast.services.tus import TusUpload, parse_metadata
 from polycast.services.tus_pieces import CHECKSUMS, Checksum
 
-router = APIRouter(tags=["Multipart Upload"], prefix="/tusupload")
+router = Section(tags=["Multipart Upload"], prefix="/tusupload")
 VENDOR_BASE = "/v1"
 """what stands before the paths where a host of the vendor's leads here; a mount has a longer path"""
 CHECKSUM_MISMATCH = 460

@@ -10,7 +10,7 @@ from typing import Annotated
 from urllib.parse import unquote
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 
 from polycast.dialects.gotipath.auth import TOKEN, BaseDep, ServicesDep, UploadCaller
 from polycast.dialects.gotipath.errors import fields_named
@@ -25,6 +25,7 @@ from polycast.dialects.gotipath.schemas_uploads import (
     StoredPart,
 )
 from polycast.dialects.gotipath.wire import uid
+from polycast.dialects.routing import Section
 from polycast.domain.access import Caller
 from polycast.domain.errors import Forbidden, Invalid, NotFound
 from polycast.domain.files import MAX_PARTS, File
@@ -33,7 +34,7 @@ from polycast.services.assets import AssetChanges
 from polycast.services.registry import Services
 from polycast.services.uploads import URL_LIFE
 
-router = APIRouter(tags=["Multipart Upload"], prefix="/uploads/s3/multipart")
+router = Section(tags=["Multipart Upload"], prefix="/uploads/s3/multipart")
 PROTOCOL = "s3"
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}")
 

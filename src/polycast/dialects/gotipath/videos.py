@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from polycast.dialects.gotipath.auth import BaseDep, LibraryCaller, ServicesDep
 from polycast.dialects.gotipath.errors import fields_named
@@ -19,6 +19,7 @@ from polycast.dialects.gotipath.schemas_videos import (
     VideoListItem,
 )
 from polycast.dialects.gotipath.wire import Envelope, optional_uid, uid
+from polycast.dialects.routing import Section
 from polycast.domain.access import Caller
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
@@ -27,7 +28,7 @@ from polycast.services.assets import AssetChanges, AssetFilter
 from polycast.services.filters import ListFilter
 from polycast.services.registry import Services
 
-router = APIRouter(tags=["Manage Videos"], prefix="/libraries/{libraryId}/videos")
+router = Section(tags=["Manage Videos"], prefix="/libraries/{libraryId}/videos")
 MAX_PER_PAGE = 20_000
 """integrators ask for all their videos in one answer"""
 KINDS = ("vod", "recording")

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import CallerDep, ServicesDep
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import MAX_PAGE, Wire, page_of, uid
@@ -13,7 +14,7 @@ from polycast.domain.errors import NotFound
 from polycast.domain.paging import PageRequest
 from polycast.services.keys import ApiKey
 
-router = APIRouter(route_class=StrictRoute, tags=["core.api_keys"])
+router = Section(route_class=StrictRoute, tags=["core.api_keys"])
 ROLES = {"role-admin": Role.ADMIN, "role-editor": Role.EDITOR, "role-viewer": Role.VIEWER}
 _NAMES = {Role.ADMIN: "Admin", Role.EDITOR: "Editor", Role.VIEWER: "Viewer", Role.OWNER: "Admin"}
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import Body, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import BaseDep, CallerDep, ServicesDep, base_url, services
 from polycast.dialects.videokit.files import list_filter
 from polycast.dialects.videokit.mapping import (
@@ -40,7 +41,7 @@ from polycast.services.assets import AssetChanges, AssetFilter
 from polycast.services.filters import ListFilter
 
 MAX_SOURCES, MAX_TRACKS, MAX_PAIRS = 32, 128, 1000
-router = APIRouter(route_class=StrictRoute, tags=["vod.assets"])
+router = Section(route_class=StrictRoute, tags=["vod.assets"])
 
 
 class TrackSelector(Wire):

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query
+from fastapi import Form, Query
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import (
     TOKEN_LIFE_S,
     BlockedCallerDep,
@@ -18,7 +19,7 @@ from polycast.domain.ids import parse_uid
 from polycast.domain.paging import Page, PageRequest
 from polycast.domain.presets import PRESETS
 
-router = APIRouter(route_class=StrictRoute)
+router = Section(route_class=StrictRoute)
 
 FILE_TYPES = {
     "Audio": [".mp3", ".wav", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".ac3"],

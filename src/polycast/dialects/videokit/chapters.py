@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import CallerDep, ServicesDep
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, uid
 from polycast.domain.errors import Invalid
 from polycast.services.presentation import NewChapter
 
-router = APIRouter(route_class=StrictRoute, tags=["streaming.chapters"])
+router = Section(route_class=StrictRoute, tags=["streaming.chapters"])
 
 
 class ChapterBody(Wire):

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import CallerDep, ServicesDep
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, uid
 from polycast.services.domains import Domain
 
-router = APIRouter(route_class=StrictRoute, tags=["streaming.domains"])
+router = Section(route_class=StrictRoute, tags=["streaming.domains"])
 
 
 class AddDomain(Wire):

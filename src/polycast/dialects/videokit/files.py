@@ -4,10 +4,11 @@ from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import Body, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import BaseDep, CallerDep, ServicesDep
 from polycast.dialects.videokit.mapping import FILE_KINDS, FILE_STATUSES, file_result, tracks_result, verdicts
 from polycast.dialects.videokit.strict import StrictRoute
@@ -30,7 +31,7 @@ from polycast.domain.paging import PageRequest
 from polycast.services.files import FileChanges
 from polycast.services.filters import ListFilter
 
-router = APIRouter(route_class=StrictRoute, tags=["vod.files"])
+router = Section(route_class=StrictRoute, tags=["vod.files"])
 URLS_AT_ONCE = 100
 """addresses handed out by start; the rest one by one"""
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import Body, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import BaseDep, CallerDep, ServicesDep
 from polycast.dialects.videokit.files import CompleteUpload, list_filter, started
 from polycast.dialects.videokit.mapping import BUCKET, FILE_STATUSES, image_result, verdicts
@@ -23,7 +24,7 @@ from polycast.services.filters import ListFilter
 from polycast.services.links import Links
 from polycast.services.presentation import NewImage
 
-router = APIRouter(route_class=StrictRoute, tags=["streaming.images"])
+router = Section(route_class=StrictRoute, tags=["streaming.images"])
 _NAME = re.compile(r"\w+(?:\.\w+)?")
 MAX_IMAGE = 20 * 1024 * 1024
 PART = 5 * 1024 * 1024

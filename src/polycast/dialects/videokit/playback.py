@@ -3,10 +3,11 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from polycast.delivery.look import poster_url
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import BaseDep, ServicesDep
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, compact, uid
@@ -15,7 +16,7 @@ from polycast.domain.policy import ViewerRequest, judge, origin_asked
 from polycast.services.content_tokens import asset_named
 from polycast.services.registry import Services
 
-router = APIRouter(route_class=StrictRoute, tags=["playback"])
+router = Section(route_class=StrictRoute, tags=["playback"])
 
 
 @router.get("/v1/sourceconfig", operation_id="player_source_config")

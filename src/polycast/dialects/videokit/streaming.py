@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import segno
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from starlette.responses import Response
 
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import BaseDep, CallerDep, RootDep, ServicesDep
 from polycast.dialects.videokit.chapters import ChapterBody, new_chapters
 from polycast.dialects.videokit.domains import domain_result
@@ -34,7 +35,7 @@ from polycast.domain.paging import PageRequest
 from polycast.services.assets import AssetChanges, AssetFilter
 from polycast.services.filters import ListFilter
 
-router = APIRouter(route_class=StrictRoute, tags=["streaming.assets"])
+router = Section(route_class=StrictRoute, tags=["streaming.assets"])
 _POLICIES = {"inherit": None, "true": True, "false": False}
 _STATES = {"inherit": None, "enabled": True, "disabled": False}
 _SOURCES = {"Live": ["live_channel", "live_event"], "Recorder": ["recording"], "Vod": ["vod"]}

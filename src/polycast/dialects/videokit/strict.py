@@ -30,10 +30,6 @@ class StrictRequest(Request):
 class StrictRoute(APIRoute):
     """A route of a dialect: reads its body by `StrictRequest`."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        # the vendor's samples send bodies without a type, too
-        super().__init__(path, endpoint, **{**options, "strict_content_type": False})
-
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 

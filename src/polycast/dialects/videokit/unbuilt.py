@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
-from fastapi import APIRouter
-
+from polycast.dialects.routing import Section
 from polycast.dialects.videokit.auth import CallerDep
 from polycast.domain.errors import NotSupported
 
 # an answer per call and no body read: these routes are no part of the document either
-router = APIRouter(include_in_schema=False)
+router = Section(include_in_schema=False)
 
 _RECORDING = "/cvr/v1/recordings"
 _ANALYTICS = "/streaming/v1/analytics"
