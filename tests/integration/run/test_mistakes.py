@@ -31,9 +31,6 @@ def polycast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     return run
 
 
-NOWHERE = f"http://127.0.0.1:{free_port()}"
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -47,8 +44,8 @@ NOWHERE = f"http://127.0.0.1:{free_port()}"
         (("publish", "{folder}/missing", "--key", "x"), "no such file"),
         (("publish", "{folder}/notes"), "polycast keys create"),
         (("publish", "{folder}/notes", "--key", "x", "--url", "localhost:1"), "must begin with http://"),
-        (("publish", "{folder}/notes", "--key", "x", "--url", NOWHERE), f"nobody answers at {NOWHERE} "),
-        (("publish", f"{NOWHERE}/a.mp4", "--key", "x"), "a.mp4: "),
+        (("publish", "{folder}/notes", "--key", "x", "--url", "{nowhere}"), "nobody answers at {nowhere} "),
+        (("publish", "{nowhere}/a.mp4", "--key", "x"), "a.mp4: "),
         (("publish", "{folder}/empty", "--key", "x"), "empty is empty"),
         (("openapi", "nothing"), "one of videokit"),
         (("openapi", "streamdo"), "not in this version"),
@@ -60,9 +57,14 @@ def test_a_mistake_is_told_in_plain_words(
 ) -> None:
     (tmp_path / "notes").write_text("Not a film.")
     (tmp_path / "empty").touch()
-    code, _, errors = polycast(*(word.replace("{folder}", str(tmp_path)) for word in arguments))
+    nowhere = f"http://127.0.0.1:{free_port()}"
+
+    def filled(word: str) -> str:
+        return word.replace("{folder}", str(tmp_path)).replace("{nowhere}", nowhere)
+
+    code, _, errors = polycast(*map(filled, arguments))
     assert code in (1, 2)
-    assert said in errors
+    assert filled(said) in errors
     assert sorted(os.listdir(tmp_path)) == ["empty", "notes"], "nothing is made"
 
 
