@@ -159,15 +159,9 @@ class Settings(BaseSettings):
 
     # -- uploads
     upload_expiry_s: int = Field(
-        86_400, gt=0, description="Seconds after which an unfinished upload is dropped."
+        172_800, gt=0, description="Seconds after which an unfinished upload is dropped."
     )
     upload_max_bytes: int = Field(256 * 1024**3, gt=0, description="Bytes of the largest file accepted.")
-    upload_part_bytes: int = Field(
-        16 * 1024**2,
-        ge=5 * 1024**2,
-        le=5 * 1024**3,
-        description="Bytes of one part of an upload, as offered.",
-    )
     quota_bytes: int = Field(
         0, ge=0, description="Bytes of storage per tenant, unless the tenant has its own quota. 0: no limit."
     )
@@ -184,10 +178,6 @@ class Settings(BaseSettings):
 
     # -- playback
     session_s: int = Field(6 * 3600, gt=0, description="Seconds that a playback session lives.")
-    analytics_url: str = Field(
-        "", description="ClickHouse for viewing statistics. Empty: files in the data folder.",
-        json_schema_extra={"secret": True},
-    )  # fmt: skip
 
     # -- the log
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
