@@ -155,6 +155,14 @@ class PolycastServer:
             assert owner is not None
             await tenants.limit(owner, UUID(tenant), quota_bytes=quota_bytes, retention_days=None)
 
+    async def block(self, tenant: str, *, blocked: bool = True) -> None:
+        """Refuse a tenant, or let it in again."""
+        async with self.platform() as platform:
+            tenants = platform.services.tenants
+            owner = await tenants.default_organization()
+            assert owner is not None
+            await tenants.block(owner, UUID(tenant), blocked=blocked)
+
     @asynccontextmanager
     async def platform(self) -> AsyncIterator["Platform"]:
         """Its services, in this process: for what no API shows."""

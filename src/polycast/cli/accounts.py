@@ -22,6 +22,7 @@ keys = typer.Typer(no_args_is_help=True)
 tenants = typer.Typer(no_args_is_help=True)
 
 TenantOption = Annotated[str, typer.Option("--tenant", help="Its slug or id; the first one by default.")]
+TenantArgument = Annotated[str, typer.Argument(help="Id or slug of the tenant.")]
 _ACTOR = "system:cli"
 
 
@@ -157,7 +158,7 @@ def create_tenant(
 
 @tenants.command("limit")
 def limit_tenant(
-    tenant: Annotated[str, typer.Argument(help="Id or slug of the tenant.")],
+    tenant: TenantArgument,
     quota_bytes: Annotated[
         int, typer.Option(help="Storage limit in bytes; 0: the installation's.", min=0)
     ] = 0,
@@ -176,5 +177,26 @@ def limit_tenant(
             quota_bytes=quota_bytes or None,
             retention_days=retention_days or None,
         )
+
+    _with_services(data, work)
+
+
+@tenants.command("block")
+def block_tenant(tenant: TenantArgument, data: DataOption = None) -> None:
+    """Refuse a tenant's keys and stop its playback from now on; nothing is removed."""
+    _block(tenant, data, blocked=True)
+
+
+@tenants.command("unblock")
+def unblock_tenant(tenant: TenantArgument, data: DataOption = None) -> None:
+    """Let a blocked tenant work and play again."""
+    _block(tenant, data, blocked=False)
+
+
+def _block(name: str, data: "Path | None", *, blocked: bool) -> None:
+    async def work(services: "Services") -> None:
+        found = await _tenant(services, name)
+        await services.tenants.block(await _owner(services), found.uid, blocked=blocked)
+        typer.echo(f"{found.ref.slug} is {'blocked' if blocked else 'active'}")
 
     _with_services(data, work)

@@ -16,6 +16,7 @@ from polycast.db.tables import assets, files, organizations, players, tenants, u
 from polycast.domain.access import Caller, OrganizationCaller, Permission, Role, TenantRef
 from polycast.domain.errors import Invalid, NotFound
 from polycast.domain.presets import PRESETS
+from polycast.domain.states import TenantStatus
 from polycast.domain.tenants import TenantSettings
 from polycast.services import ledger
 from polycast.services.checks import checked_name
@@ -224,6 +225,30 @@ class Tenants:
                 tx, as_system(tenant.ref, owner.actor), "tenant.updated", "tenant", uid, {"limits": limits}
             )
             return _tenant((await tx.execute(_query().where(tenants.c.num == tenant.ref.num))).one())
+
+    async def block(self, owner: OrganizationCaller, uid: UUID, *, blocked: bool) -> None:
+        """Refuse a tenant's keys and stop its playback, or allow both again; nothing is removed.
+
+        Raises:
+            NotFound: no such tenant of this organization.
+        """
+        owner.require(Permission.ORGANIZE)
+        tenant = await self.in_organization(owner, uid)
+        status = TenantStatus.BLOCKED if blocked else TenantStatus.ACTIVE
+        async with self._db.transaction() as tx:
+            moved = await tx.execute(
+                update(tenants)
+                .where(
+                    tenants.c.num == tenant.ref.num,
+                    tenants.c.status.in_([TenantStatus.ACTIVE, TenantStatus.BLOCKED]),
+                    tenants.c.status != status,
+                )
+                .values(status=status, updated_at=func.now())
+                .returning(tenants.c.num)
+            )
+            if moved.first() is not None:
+                kind = "tenant.blocked" if blocked else "tenant.unblocked"
+                await ledger.record(tx, owner.within(tenant.ref), kind, "tenant", uid)
 
     async def delete(self, owner: OrganizationCaller, uid: UUID) -> None:
         """Mark a tenant deleted: its keys stop working and its media stop playing at once.

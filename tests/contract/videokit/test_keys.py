@@ -8,7 +8,6 @@ from uuid import uuid4
 import httpx
 import jwt
 import pytest
-from sqlalchemy import text
 
 from tests.contract.videokit.kit import Kit, endpoint, error_of, ids
 from tests.support.media import Media
@@ -233,12 +232,13 @@ async def test_a_blocked_tenant_is_told_so_and_refused_elsewhere(kit: Kit, neigh
     assert (await kit.call("GET", path))["status"] == "Active"
     await neighbour.refused(404, "GET", path)
     await kit.refused(404, "GET", "/core/v1/settings/tenant/x/status")
-    async with kit.server.platform() as platform, platform.services.db.transaction() as tx:
-        block = text("UPDATE tenants SET status = 'blocked' WHERE uid = CAST(:u AS uuid)")
-        await tx.execute(block, {"u": kit.tenant.uid})
+    await kit.server.block(kit.tenant.uid)
     assert (await kit.call("GET", path))["status"] == "Blocked"
     await kit.refused(403, "GET", "/vod/v1/files")
     await kit.refused(403, "GET", "/streaming/v1/settings")
+    await kit.server.block(kit.tenant.uid, blocked=False)
+    assert (await kit.call("GET", path))["status"] == "Active"
+    await kit.call("GET", "/vod/v1/files")
 
 
 @pytest.mark.operation(
