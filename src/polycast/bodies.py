@@ -9,6 +9,8 @@ MAX_DRAINED = 64 * 1024 * 1024
 """bytes that are read only to be thrown away: one part of an upload, and no more"""
 DRAIN_S = 20.0
 """seconds a client may take over them"""
+SILENCE_S = 1.0
+"""seconds without a byte after which nothing more is expected"""
 
 
 class HeardAnswers:
@@ -18,13 +20,14 @@ class HeardAnswers:
     a client that still sends then meets a reset instead of the 404 that would have told it what is wrong.
 
     A client that waits for `100 Continue` (RFC 9110 section 10.1.1) is answered at once: its body never set
-    out. Bodies with more to come than `most_bytes`, or that take longer than `within_s`, are not waited for.
+    out. Bodies with more to come than `most_bytes`, that take longer than `DRAIN_S`, or that stop coming for
+    `silence_s`, are not waited for.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int = MAX_DRAINED, within_s: float = DRAIN_S) -> None:
+    def __init__(self, app: ASGIApp, most_bytes: int = MAX_DRAINED, silence_s: float = SILENCE_S) -> None:
         self._app = app
         self._most_bytes = most_bytes
-        self._within_s = within_s
+        self._silence_s = silence_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _has_body(scope):
@@ -33,7 +36,8 @@ class HeardAnswers:
             async def heard(message: Message) -> None:
                 if message["type"] == "http.response.start" and body.unread:
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(body.drain(self._most_bytes), self._within_s)
+                        async with asyncio.timeout(DRAIN_S):
+                            await body.drain(self._most_bytes, self._silence_s)
                 await send(message)
 
             await self._app(scope, body.receive, heard)
@@ -68,10 +72,12 @@ class _Body:
                 self._whole = True
             return message
 
-    async def drain(self, most_bytes: int) -> None:
+    async def drain(self, most_bytes: int, silence_s: float) -> None:
+        """Raises TimeoutError when nothing came for `silence_s`."""
         limit = self._bytes + most_bytes
         while self.unread and self._bytes < limit:
-            await self.receive()
+            async with asyncio.timeout(silence_s):
+                await self.receive()
 
 
 def _has_body(scope: Scope) -> bool:

@@ -77,7 +77,7 @@ async def test_a_client_that_waits_for_100_continue_is_answered_at_once() -> Non
 
 async def test_a_client_that_hangs_or_never_ends_is_not_waited_for() -> None:
     hanging = Client(CHUNKS, hangs=True)
-    await HeardAnswers(refuse, within_s=0.05)(request(LENGTH), hanging.receive, hanging.send)
+    await HeardAnswers(refuse, silence_s=0.05)(request(LENGTH), hanging.receive, hanging.send)
     assert hanging.left_at_answer == 0
     endless = Client(CHUNKS)
     await HeardAnswers(refuse, most_bytes=2500)(request(LENGTH), endless.receive, endless.send)

@@ -47,7 +47,7 @@ _RELEASE = text("""
     UPDATE chunk_jobs SET state = 'released', job_id = :job_id, updated_at = now()
     WHERE num = :num AND state = 'held'
 """)
-_PRIORITY = text("SELECT num, priority FROM chunk_jobs WHERE num = ANY(:nums) AND state = 'held' FOR UPDATE")
+_STILL_HELD = text("SELECT num FROM chunk_jobs WHERE num = ANY(:nums) AND state = 'held' FOR UPDATE")
 # a released chunk whose job ended without its handler's word, as after a restored backup of half the tables
 _LOST = text("""
     UPDATE chunk_jobs c SET state = 'held', job_id = NULL, updated_at = now()
@@ -121,11 +121,12 @@ class Dispatcher:
 
     async def _release(self, tx: AsyncConnection, chosen: Sequence[int]) -> int:
         # locked, so that one deleted meanwhile is not released
-        priority = {row.num: row.priority for row in await tx.execute(_PRIORITY, {"nums": list(chosen)})}
-        for num in (num for num in chosen if num in priority):
-            job_id = await self._queue.enqueue(tx, self.job, {"chunk": num}, priority=priority[num])
+        held = set((await tx.execute(_STILL_HELD, {"nums": list(chosen)})).scalars())
+        for num in (num for num in chosen if num in held):
+            # all alike, so that the queue keeps this order: one's urgent chunks would pass another's turn for ever
+            job_id = await self._queue.enqueue(tx, self.job, {"chunk": num})
             await tx.execute(_RELEASE, {"num": num, "job_id": job_id})
-        return len(priority)
+        return len(held)
 
     async def run(self, stop_event: asyncio.Event) -> None:
         """Dispatch whenever rung, and now and then, until `stop_event`; outlives restarts of the database."""

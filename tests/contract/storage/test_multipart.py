@@ -153,7 +153,7 @@ async def test_wrong_total(store: ObjectStore, part_size: int | None) -> None:
     named = await send_all(store, upload)
     with pytest.raises(Invalid) as caught:
         await store.complete_multipart(KEY, upload, named, expected_size=len(WHOLE) + 1)
-    assert caught.value.field == "size"
+    assert caught.value.field == "parts"
     await store.complete_multipart(KEY, upload, named, expected_size=len(WHOLE))
 
 

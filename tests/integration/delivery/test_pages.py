@@ -117,6 +117,8 @@ async def test_source_links(client: httpx.AsyncClient, services: Services, tenan
     assert (await client.post(link.url)).status_code == 405
     async with services.db.transaction() as tx:
         await tx.execute(
-            update(tenants).where(tenants.c.num == tenant.ref.num).values(deleted_at=datetime.now(UTC))
+            update(tenants)
+            .where(tenants.c.num == tenant.ref.num)
+            .values(status="deleted", deleted_at=datetime.now(UTC))
         )
     assert (await client.get(link.url)).status_code == 404
