@@ -125,7 +125,8 @@ def main() -> None:
                 closed.append(complete)
                 if run == runs:
                     check(running.data, size)
-                remove(running, file, size)
+                else:
+                    remove(running, file, size)
     report = Report("upload_10gb")
     report.compare(f"upload of {size / 1e9:.1f} GB", "s", sent, "plain write with fsync", plain)
     report.limit("complete of that upload", "s", closed, goal=GOAL_COMPLETE_S)
