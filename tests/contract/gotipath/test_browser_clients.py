@@ -74,7 +74,7 @@ async def test_uppy_shows_its_user_why_an_upload_is_refused(gotipath: Gotipath, 
         page, "uppy", companionUrl=f"{gotipath.base}/uploads/", headers=gotipath.token, meta=meta
     )
     assert done["uploaded"] == []
-    assert done["failed"] == ["video was not found"]
+    assert done["failed"] == [f"video {gotipath.library} was not found"]
 
 
 async def test_tus_js_client_resumes(gotipath: Gotipath, page: Page) -> None:
