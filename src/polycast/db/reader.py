@@ -13,7 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 
-from polycast.domain.errors import Unavailable
+from polycast.domain.errors import DatabaseUnavailable
 
 Values = Mapping[str, Any]
 """parameters of a statement by name"""
@@ -40,7 +40,7 @@ class Reader:
         """The first row that a statement finds.
 
         Raises:
-            Unavailable: no connection to the server, or it broke.
+            DatabaseUnavailable: no connection to the server, or it broke.
         """
         rows = await self.all(statement, values)
         return rows[0] if rows else None
@@ -49,7 +49,7 @@ class Reader:
         """All rows that a statement finds. `%(name)s` stands for a parameter, `%%` for a per cent sign.
 
         Raises:
-            Unavailable: as `one`.
+            DatabaseUnavailable: as `one`.
         """
         await self._turn()
         try:
@@ -62,7 +62,7 @@ class Reader:
                 else:
                     await connection.close()
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Unavailable("the database is not available") from error
+            raise DatabaseUnavailable("the database is not available") from error
         finally:
             self._free.release()
 
@@ -79,7 +79,7 @@ class Reader:
             async with asyncio.timeout(self._patience_s):
                 await self._free.acquire()
         except TimeoutError as error:
-            raise Unavailable("the database is busy") from error
+            raise DatabaseUnavailable("the database is busy") from error
 
     def _pooled(self) -> AsyncConnection | None:
         if not self._idle:
