@@ -97,6 +97,10 @@ async def _base_url(request: Request) -> str:
     return base_url(request)
 
 
+async def _root_url(request: Request) -> str:
+    return root_url(request)
+
+
 ServicesDep = Annotated[Services, Depends(_services)]
 BaseDep = Annotated[str, Depends(_base_url)]
-RootDep = Annotated[str, Depends(root_url)]
+RootDep = Annotated[str, Depends(_root_url)]
