@@ -76,7 +76,7 @@ async def _check_all(server: PolycastServer, a: Owner, b: Owner) -> None:
 async def _check(a: Owner, b: Owner, operation: Operation, rows: Rows, keys: dict[Role, str]) -> None:
     asked, role = await b.ask(operation.id), b.rules.needed(operation)
     across = [] if operation.id in b.rules.ours else await b.across(operation.id, a)
-    before = await rows.state(b.tenant)
+    before = await rows.rested(b.tenant)
     refused = uuid4().hex
     if operation.id not in b.rules.ours:
         await _refused(a, operation, asked, refused, a.credentials(a.tenant.key), (403, 404))

@@ -6,6 +6,7 @@ from polycast.bootstrap import Platform
 from polycast.domain.access import Role
 from polycast.services.tenants import as_system
 from tests.support.server import TenantKey
+from tests.support.waiting import until
 
 # what people write, not what the workers at work write meanwhile
 STATE = {
@@ -29,6 +30,20 @@ class Rows:
 
     def __init__(self, platform: Platform) -> None:
         self._services = platform.services
+
+    async def rested(self, tenant: TenantKey) -> dict[str, str]:
+        """`state`, once nothing is being fetched for the tenant: what a pull brings is written by a worker."""
+        pulling = text(
+            "SELECT count(*) FROM assets a JOIN tenants t ON t.num = a.tenant_num"
+            " WHERE t.uid = CAST(:u AS uuid) AND a.status = 'pulling'"
+        )
+
+        async def over() -> bool:
+            async with self._services.db.connect() as tx:
+                return not (await tx.execute(pulling, {"u": tenant.uid})).scalar_one()
+
+        await until(over, timeout_s=30, what="pulls are over")
+        return await self.state(tenant)
 
     async def state(self, tenant: TenantKey) -> dict[str, str]:
         """A digest of its rows by table."""
