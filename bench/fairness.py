@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from bench.installation import Installation
-from bench.report import Report
+from bench.report import Report, told
 from polycast.bootstrap import build_platform, running
 from polycast.settings import load
 from tests.support.media import Media
@@ -49,12 +49,12 @@ async def measure(url: str, data: Path, media: Path, runs: int, many: int) -> tu
         if runs > 1:
             await playable(one, clip)  # the first one loads what all later ones have
         for _ in range(runs):
-            alone.append(await playable(one, clip))
+            alone.append(told("alone", await playable(one, clip), "s"))
         source = await crowd.upload(clip)
         for _ in range(runs):
             for _ in range(many):
                 await crowd.make(source)
-            crowded.append(await playable(one, clip))
+            crowded.append(told("behind the crowd", await playable(one, clip), "s"))
     return alone, crowded
 
 

@@ -28,7 +28,7 @@ import httpx
 
 from bench.installation import Installation
 from bench.machine import FFMPEG
-from bench.report import Report
+from bench.report import Report, told
 
 BEST_HOSTED_S = 9.0
 STAGES = ("completed", "detected", "created", "listed", "frame")
@@ -152,6 +152,9 @@ class Customer:
         while rung and "#EXT-X-ENDLIST" not in (await self._plain.get(media)).text:
             await self._check(asset, now())
         run.whole = now()
+        told(f"{path.stem}, first frame", run.frame, "s")
+        if rung:
+            told(f"{path.stem}, whole first rung", run.whole, "s")
         # nothing of this run may work beside the next
         await self.call("DELETE", f"/vod/v1/assets/{asset}")
         await self.call("DELETE", f"/vod/v1/files/{file}")

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from bench.machine import FFMPEG
-from bench.report import Report, timed
+from bench.report import Report, timed, told
 from polycast.domain.media import SourceInfo
 from polycast.domain.presets import PRESETS
 from polycast.media.assemble import assemble_audio, assemble_video
@@ -100,6 +100,7 @@ def measure(report: Report, root: Path, source: Path, kind: str, runs: int, leng
             mine.append(timed(lambda to=Path(out): asyncio.run(ours(toolkit, source, info, to, kind))))  # type: ignore[misc]
         with tempfile.TemporaryDirectory(dir=root) as out:
             rival.append(timed(lambda to=Path(out): single(source, info, to, kind)))  # type: ignore[misc]
+        told(f"{WORDS[kind]}, CPU against the single command's", mine[-1][1] / rival[-1][1], "x")
     rungs = sum(len(renditions) for _, renditions in passes(info, kind))
     report.compare(f"{WORDS[kind]}, {rungs} rungs of {length}", "s CPU", [cpu for _, cpu in mine],
                    "best single ffmpeg command", [cpu for _, cpu in rival], goal=GOALS[kind])  # fmt: skip

@@ -33,6 +33,12 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - began, _cpu_s() - used
 
 
+def told(what: str, value: float, unit: str) -> float:
+    """Print one run as it ends, so that a bench that is stopped leaves what it had; returns the value."""
+    print(f"  {what}: {value:.4g} {unit}", flush=True)
+    return value
+
+
 def _cpu_s() -> float:
     t = os.times()
     return t.user + t.system + t.children_user + t.children_system

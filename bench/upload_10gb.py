@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from bench.installation import Installation
-from bench.report import Report
+from bench.report import Report, told
 
 GOAL_COMPLETE_S = 2.0
 _BLOCK = bytes(1024 * 1024)
@@ -119,10 +119,10 @@ def main() -> None:
         data = Path(folder) / "data"
         with Installation(data) as running:
             for run in range(1, runs + 1):
-                plain.append(copy(Path(folder), size))
+                plain.append(told("plain write", copy(Path(folder), size), "s"))
                 seconds, complete, file = upload(running, size)
-                sent.append(seconds)
-                closed.append(complete)
+                sent.append(told("upload", seconds, "s"))
+                closed.append(told("its complete", complete, "s"))
                 if run == runs:
                     check(running.data, size)
                 else:

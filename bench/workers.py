@@ -21,7 +21,7 @@ from uuid import UUID
 from bench.installation import database
 from bench.machine import FFMPEG
 from bench.rates import CORES
-from bench.report import Report
+from bench.report import Report, told
 from polycast.bootstrap import build_platform, running
 from polycast.domain.states import AssetStatus
 from polycast.settings import load
@@ -104,7 +104,7 @@ async def measure(
                 for core in cores:
                     stack.enter_context(worker(data, url, core))
                 await ladder(studio, warm)  # they are up, and have loaded what they need
-                values.append(await ladder(studio, source))
+                values.append(told(f"workers on {len(cores)} cores", await ladder(studio, source), "s"))
     return two, one
 
 
