@@ -45,7 +45,7 @@ def delivery(services: Services) -> Delivery:
             *OEmbed(services.playback, origins).routes(),
             *Beacons(services.playback, services.views, admission).routes(),
             *PartUploads(services.uploads).routes(),
-            *SourceFiles(services.sources, objects).routes(),
+            *SourceFiles(services.sources, objects, services.egress).routes(),
             Mount(PLAYER_FILES, files),
         ],
     )

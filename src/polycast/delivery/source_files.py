@@ -10,15 +10,17 @@ from polycast.delivery.guard import guarded
 from polycast.delivery.objects import Body, Objects
 from polycast.domain.errors import NotFound
 from polycast.domain.ids import parse_uid
+from polycast.services.egress import Egress
 from polycast.services.sources import SourceLinks, StoredSource
 
 
 class SourceFiles:
     """Serves originals; they are foreign bytes on our origin, and never a page."""
 
-    def __init__(self, sources: SourceLinks, objects: Objects) -> None:
+    def __init__(self, sources: SourceLinks, objects: Objects, egress: Egress) -> None:
         self._sources = sources
         self._objects = objects
+        self._egress = egress
 
     def routes(self) -> Sequence[Route]:
         """All routes of this module."""
@@ -37,7 +39,8 @@ class SourceFiles:
             raise NotFound("file")
         found = await self._sources.open(uid, scope["path_params"]["token"])
         body = Body(found.key, _harmless(found.content_type))
-        await self._objects.serve(scope, receive, send, body, _headers(found))
+        sent = await self._objects.serve(scope, receive, send, body, _headers(found))
+        self._egress.count_file(found.tenant, sent)
 
 
 def _headers(found: StoredSource) -> Headers:

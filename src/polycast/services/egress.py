@@ -23,16 +23,22 @@ _KIND = "egress_bytes"
 
 
 class Egress:
-    """Bytes of media by asset, counted in this process."""
+    """Bytes of media by asset, and of source files by tenant, counted in this process."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._sent: Counter[UUID] = Counter()
+        self._files: Counter[int] = Counter()
 
     def count(self, asset: UUID, sent: int) -> None:
         """Add bytes that left for a viewer."""
         if sent:
             self._sent[asset] += sent
+
+    def count_file(self, tenant: int, sent: int) -> None:
+        """Add bytes of a source file that left; a link names its owner, who pays even if it is deleted now."""
+        if sent:
+            self._files[tenant] += sent
 
     async def run(self) -> None:
         """Write down what was counted, again and again, and once more when it is cancelled."""
@@ -52,20 +58,22 @@ class Egress:
     async def flush(self) -> None:
         """Move what was counted into the ledger. Bytes of an asset that is gone meanwhile count for nobody."""
         sent, self._sent = self._sent, Counter()
-        if not sent:
+        of_files, self._files = self._files, Counter()
+        if not sent and not of_files:
             return
         try:
             async with self._db.transaction() as tx:
                 rows = await tx.execute(
                     select(assets.c.uid, assets.c.tenant_num).where(assets.c.uid.in_(list(sent)))
                 )
-                tenants: Counter[int] = Counter()
+                tenants = Counter(of_files)
                 for row in rows:
                     tenants[row.tenant_num] += sent[row.uid]
                 for tenant, quantity in sorted(tenants.items()):
                     await _add(tx, tenant, quantity)
         except BaseException:
             self._sent.update(sent)
+            self._files.update(of_files)
             raise
 
 

@@ -48,11 +48,12 @@ class SourceLink:
 
 @dataclass(frozen=True, slots=True)
 class StoredSource:
-    """What a link leads to."""
+    """What a link leads to; `tenant` is the number of its owner."""
 
     key: str
     name: str
     content_type: str | None
+    tenant: int
 
 
 class SourceLinks:
@@ -93,6 +94,7 @@ class SourceLinks:
                     select(
                         files.c.key,
                         files.c.name,
+                        files.c.tenant_num,
                         files.c.content_type,
                         files.c.kinds,
                         files.c.probe["container"].astext.label("container"),
@@ -107,7 +109,8 @@ class SourceLinks:
             ).first()
         if row is None:
             raise NotFound("file", uid)
-        return StoredSource(row.key, row.name, _found_type(row.kinds, row.container) or row.content_type)
+        kind = _found_type(row.kinds, row.container) or row.content_type
+        return StoredSource(row.key, row.name, kind, row.tenant_num)
 
 
 def _found_type(kinds: Sequence[str], container: str | None) -> str | None:

@@ -5,12 +5,19 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from tests.contract.videokit.conftest import Shared
 from tests.contract.videokit.kit import Kit, ids, objects
 from tests.support.media import Media
+from tests.support.waiting import until
 
 USAGE = "SELECT coalesce(sum(quantity), 0) FROM usage WHERE kind = 'stored_bytes' AND subject_uid = %s"
+
+EGRESS = """
+SELECT coalesce(sum(u.quantity), 0) FROM usage u JOIN tenants t ON t.num = u.tenant_num
+WHERE u.kind = 'egress_bytes' AND t.uid = :tenant
+"""
 
 
 @pytest.mark.operation("videokit.get_file")
@@ -35,6 +42,30 @@ async def test_listed_files_are_those_whose_bytes_are_there(kit: Kit, neighbour:
         link = (await kit.call("GET", f"/vod/v1/files/{item['id']}/preview"))["link"]
         assert (await kit.web.get(link)).content == clip.read_bytes()
         assert item["fileSize"] == clip.stat().st_size
+
+
+async def test_bytes_of_a_downloaded_original_are_counted_for_its_owner(
+    kit: Kit, neighbour: Kit, media: Media
+) -> None:
+    clip = media.clip("h264")
+    file = await kit.upload(clip)
+    link = (await kit.call("GET", f"/vod/v1/files/{file}/preview"))["link"]
+    await kit.web.get(link)
+    await kit.web.get(link, headers={"Range": "bytes=100-199"})
+    await kit.web.head(link)
+    expected = clip.stat().st_size + 100
+    async with kit.server.platform() as platform:
+
+        async def counted(of: Kit) -> int:
+            async with platform.services.db.connect() as tx:
+                return int((await tx.execute(text(EGRESS), {"tenant": UUID(of.tenant.uid)})).scalar_one())
+
+        async def all_counted() -> bool:
+            return await counted(kit) >= expected
+
+        await until(all_counted, timeout_s=30, what="the ledger of egress")
+        assert await counted(kit) == expected
+        assert await counted(neighbour) == 0
 
 
 @pytest.mark.operation("videokit.update_file")
@@ -75,13 +106,10 @@ async def test_a_renamed_file_is_found_and_downloaded_by_its_new_name(kit: Kit, 
 async def test_detection_reads_the_stored_bytes(kit: Kit, media: Media) -> None:
     file = await kit.upload(media.clip("languages"))
     # forget what completion found, so that the answer can only come from the bytes
-    async with kit.server.platform() as platform:
-        from sqlalchemy import text
-
-        async with platform.services.db.transaction() as tx:
-            await tx.execute(
-                text("UPDATE files SET probe = NULL, kinds = '{}' WHERE uid = :u"), {"u": UUID(file)}
-            )
+    async with kit.server.platform() as platform, platform.services.db.transaction() as tx:
+        await tx.execute(
+            text("UPDATE files SET probe = NULL, kinds = '{}' WHERE uid = :u"), {"u": UUID(file)}
+        )
     assert (await kit.call("GET", f"/vod/v1/files/{file}"))["tracks"] == []
     tracks = (await kit.call("POST", f"/vod/v1/files/{file}/detect"))["tracks"]
     assert [(t["trackSelector"]["trackId"], t["type"]) for t in tracks] == [
