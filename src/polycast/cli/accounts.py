@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -70,7 +71,8 @@ def list_keys(tenant: TenantOption = "", data: DataOption = None) -> None:
         caller = await _caller(services, tenant)
         own = (await services.keys.list(caller, PageRequest(limit=1000))).items
         for key in (*await services.keys.list_of_organization(caller), *own):
-            typer.echo(f"{key.uid}  {key.role.value:<7} {key.created_at:%Y-%m-%d}  {key.name}")
+            until = "" if key.expires_at is None else f"  until {key.expires_at:%Y-%m-%d %H:%M} UTC"
+            typer.echo(f"{key.uid}  {key.role.value:<7} {key.created_at:%Y-%m-%d}  {key.name}{until}")
 
     _with_services(data, work)
 
@@ -79,6 +81,9 @@ def list_keys(tenant: TenantOption = "", data: DataOption = None) -> None:
 def create_key(
     name: Annotated[str, typer.Argument(help="What it is for.")] = "cli",
     role: Annotated[str, typer.Option(help="owner (all tenants), admin, editor or viewer.")] = "owner",
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36500, help="Refused after so many days; never by default.")
+    ] = None,
     tenant: TenantOption = "",
     data: DataOption = None,
 ) -> None:
@@ -90,10 +95,11 @@ def create_key(
 
     async def work(services: "Services") -> None:
         caller = await _caller(services, tenant)
+        until = None if days is None else datetime.now(UTC) + timedelta(days=days)
         if wanted is Role.OWNER:
-            made = await services.keys.create_for_organization(caller, name)
+            made = await services.keys.create_for_organization(caller, name, expires_at=until)
         else:
-            made = await services.keys.create(caller, name, wanted)
+            made = await services.keys.create(caller, name, wanted, expires_at=until)
         typer.echo(made.secret)
 
     _with_services(data, work)

@@ -35,7 +35,6 @@ class File:
     part_size: int | None
     declared_size: int | None
     size: int | None
-    sha256: str | None
     intent: dict[str, Any]
     kinds: tuple[str, ...]
     probe: SourceInfo | None

@@ -216,7 +216,6 @@ def from_row(row: Row[Any]) -> File:
         part_size=m["part_size"],
         declared_size=m["declared_size"],
         size=m["size"],
-        sha256=m["sha256"],
         intent=m["intent"],
         kinds=tuple(m["kinds"]),
         probe=SourceInfo.from_json(m["probe"]) if m["probe"] else None,

@@ -1,7 +1,7 @@
 """API keys: how a caller is known, and how keys are made, listed and revoked."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,13 +20,14 @@ from polycast.services.vault import Vault, hash_key, new_key
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key; `secret` only in the answer to its creation."""
+    """One key; `secret` only in the answer to its creation; refused after `expires_at`, None: never."""
 
     uid: UUID
     name: str
     role: Role
     created_at: datetime
     secret: str | None = None
+    expires_at: datetime | None = None
 
 
 _SORTS = {"name": api_keys.c.name, "createdat": api_keys.c.created_at, "roleid": api_keys.c.role}
@@ -110,27 +111,37 @@ class ApiKeys:
         return held
 
     async def create(
-        self, caller: Caller, name: str, role: Role, *, secret: str | None = None, shown_again: bool = False
+        self,
+        caller: Caller,
+        name: str,
+        role: Role,
+        *,
+        secret: str | None = None,
+        shown_again: bool = False,
+        expires_at: datetime | None = None,
     ) -> ApiKey:
         """A new key of the caller's tenant; the secret is returned this once.
 
         Args:
             shown_again: also keep it encrypted, for contracts that show a key again.
+            expires_at: refused from then on; None: never.
 
         Raises:
-            Invalid: name empty, too long, or the role is not one of a tenant.
+            Invalid: name empty, too long, the role is not one of a tenant, or `expires_at` is over.
         """
         caller.require(Permission.MANAGE)
         if role is Role.OWNER:
             raise Invalid("the role is not one of a tenant", field="roleId")
         return await self._insert(
-            caller, name, role, caller.tenant.num, secret or new_key(), shown_again=shown_again
+            caller, name, role, caller.tenant.num, secret or new_key(), expires_at, shown_again=shown_again
         )
 
-    async def create_for_organization(self, caller: Caller, name: str) -> ApiKey:
-        """A new owner key of the caller's organization."""
+    async def create_for_organization(
+        self, caller: Caller, name: str, *, expires_at: datetime | None = None
+    ) -> ApiKey:
+        """A new owner key of the caller's organization; arguments and errors as for `create`."""
         caller.require(Permission.ORGANIZE)
-        return await self._insert(caller, name, Role.OWNER, None, new_key(), shown_again=False)
+        return await self._insert(caller, name, Role.OWNER, None, new_key(), expires_at, shown_again=False)
 
     async def has_owner_key(self, owner: OrganizationCaller) -> bool:
         """Whether the organization ever had a key of its own; a revoked one is not made again by itself."""
@@ -143,9 +154,19 @@ class ApiKeys:
             return found.first() is not None
 
     async def _insert(
-        self, caller: Caller, name: str, role: Role, tenant_num: int | None, secret: str, *, shown_again: bool
+        self,
+        caller: Caller,
+        name: str,
+        role: Role,
+        tenant_num: int | None,
+        secret: str,
+        expires_at: datetime | None,
+        *,
+        shown_again: bool,
     ) -> ApiKey:
         name = checked_name(name)
+        if expires_at is not None and expires_at <= datetime.now(UTC):
+            raise Invalid("the key would be refused from the start", field="expiresAt")
         async with self._db.transaction() as tx:
             row = (
                 await tx.execute(
@@ -157,6 +178,7 @@ class ApiKeys:
                         role=role.value,
                         key_hash=hash_key(secret),
                         key_cipher=self._vault.seal(secret) if shown_again else None,
+                        expires_at=expires_at,
                     )
                     .returning(api_keys.c.uid, api_keys.c.created_at)
                 )
@@ -164,7 +186,7 @@ class ApiKeys:
             await ledger.record(
                 tx, caller, "api_key.created", "api_key", row.uid, {"name": name, "role": role.value}
             )
-        return ApiKey(row.uid, name, role, row.created_at, secret)
+        return ApiKey(row.uid, name, role, row.created_at, secret, expires_at)
 
     async def library_key(self, caller: Caller) -> str:
         """The secret of the tenant's own key, for contracts that show it; made when there is none yet.
@@ -331,4 +353,4 @@ def _organization_wide(caller: Caller) -> ColumnElement[bool]:
 
 
 def _key(row: Row[tuple[object, ...]]) -> ApiKey:
-    return ApiKey(row.uid, row.name, Role(row.role), row.created_at)
+    return ApiKey(row.uid, row.name, Role(row.role), row.created_at, expires_at=row.expires_at)

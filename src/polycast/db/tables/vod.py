@@ -62,7 +62,6 @@ files = Table(
     Column("part_size", BigInteger),
     Column("declared_size", BigInteger),
     Column("size", BigInteger),
-    Column("sha256", String),
     # what the upload is for once it is whole, e.g. {"asset": uid}; see services/uploads
     Column("intent", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     # Video, Audio, Caption: lower case words

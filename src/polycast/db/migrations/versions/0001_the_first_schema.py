@@ -204,7 +204,6 @@ def upgrade() -> None:
         sa.Column("part_size", sa.BigInteger(), nullable=True),
         sa.Column("declared_size", sa.BigInteger(), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
-        sa.Column("sha256", sa.String(), nullable=True),
         sa.Column(
             "intent",
             postgresql.JSONB(astext_type=sa.Text()),
