@@ -199,10 +199,10 @@ export class App {
     this.tick();
   }
 
-  /** Fetches code and manifest, no media. */
+  /** Fetches code and manifest, no media: a plain file is nothing but media. */
   async #warm(): Promise<void> {
     const format = chooseFormat(this.config.sources, this.address.format);
-    const url = format ? this.config.sources[format] : null;
+    const url = format && format !== "mp4" ? this.config.sources[format] : null;
     await Promise.allSettled([this.engine.warm(), url ? fetch(url) : null]);
   }
 

@@ -86,7 +86,8 @@ export interface PlayerConfig {
     width: number | null;
     height: number | null;
   };
-  sources: { hls: string | null; dash: string | null };
+  /** Manifests; `mp4` is a whole file, where that is all there is. */
+  sources: { hls: string | null; dash: string | null; mp4: string | null };
   poster: string | null;
   storyboard: string | null;
   /** How much each equal slice of the length was watched, 0..1. */
@@ -117,7 +118,7 @@ export function unveil(found: PlayerConfig | Veiled): PlayerConfig {
   return JSON.parse(new TextDecoder().decode(text)) as PlayerConfig;
 }
 
-export type Format = "hls" | "dash";
+export type Format = "hls" | "dash" | "mp4";
 
 /** Reads the configuration that the server wrote into the page. Throws when the page has none. */
 export function readConfig(doc: Document = document): PlayerConfig {
@@ -144,7 +145,7 @@ export function readAddress(search: string): AddressOptions {
   const preload = query.get("preload");
   if (preload === "none" || preload === "metadata" || preload === "auto") options.preload = preload;
   const format = query.get("format");
-  if (format === "hls" || format === "dash") options.format = format;
+  if (format === "hls" || format === "dash" || format === "mp4") options.format = format;
   return options;
 }
 

@@ -5,7 +5,7 @@
  */
 import type shaka from "shaka-player/dist/shaka-player.compiled-es2021.js";
 import type { Caption, Format, PlayerConfig } from "./config";
-import { isShakaError, LOAD_INTERRUPTED } from "./errors";
+import { isShakaError, LOAD_INTERRUPTED, whyUnreadable } from "./errors";
 import { languageName } from "./i18n";
 
 type Shaka = typeof shaka;
@@ -29,13 +29,14 @@ export function isAppleWebKit(): boolean {
 }
 
 /**
- * HLS where the system plays it natively (AirPlay, power), DASH elsewhere, whichever exists otherwise.
- * Null when there is nothing to play.
+ * HLS where the system plays it natively (AirPlay, power), DASH elsewhere, whichever exists otherwise;
+ * a plain file where there is neither. Null when there is nothing to play.
  */
 export function chooseFormat(sources: PlayerConfig["sources"], wanted?: Format): Format | null {
   if (wanted && sources[wanted]) return wanted;
   if (sources.hls && (isAppleWebKit() || !sources.dash)) return "hls";
-  return sources.dash ? "dash" : null;
+  if (sources.dash) return "dash";
+  return sources.mp4 ? "mp4" : null;
 }
 
 export class Engine extends EventTarget {
@@ -45,6 +46,10 @@ export class Engine extends EventTarget {
   loadMs = 0;
 
   #library: Promise<Shaka> | null = null;
+  /** What the element itself plays, without a manifest; null while the library feeds it. */
+  #file: string | null = null;
+  /** True until that file can be played: who called `load()` is told of a failure, nobody else. */
+  #opening = false;
   #generation = 0;
 
   constructor(
@@ -90,22 +95,34 @@ export class Engine extends EventTarget {
     }
     let failure: unknown = new Error("no source");
     for (const format of formats) {
+      const url = config.sources[format] ?? "";
+      this.#file = format === "mp4" ? url : null;
       try {
         this.format = format;
-        await this.player?.load(config.sources[format] ?? "", at_s);
+        this.#opening = this.#file !== null;
+        if (this.#opening) this.#takeFile();
+        await this.player?.load(url, at_s, this.#file === null ? undefined : "video/mp4");
         if (turn !== this.#generation) return;
+        this.#opening = false;
         this.loadMs = performance.now() - started;
         await this.#addCaptions(config.captions);
         this.dispatchEvent(new Event("tracks"));
         return;
       } catch (error) {
         if (isShakaError(error) && error.code === LOAD_INTERRUPTED) return;
-        failure = error;
+        failure = await whyUnreadable(error, this.#file);
+        if (turn !== this.#generation) return;
         // a refusal or a lost network is the same in the other format; only what the format says is not
-        if (isShakaError(error) && error.category === 1) break;
+        if (isShakaError(failure) && failure.category === 1) break;
       }
     }
     throw failure;
+  }
+
+  /** A plain file is fetched by the element itself, once it is loaded: as captions, which may lie elsewhere, are. */
+  #takeFile(): void {
+    this.video.crossOrigin = "anonymous";
+    this.video.preload = "auto";
   }
 
   async #create(library: Shaka): Promise<void> {
@@ -136,7 +153,11 @@ export class Engine extends EventTarget {
     for (const name of ["error", "adaptation", "variantchanged", "trackschanged", "audiotrackschanged", "textchanged", "buffering"]) {
       player.addEventListener(name, (event: Event) => {
         if (name === "error") {
-          this.dispatchEvent(new CustomEvent("failure", { detail: (event as CustomEvent).detail }));
+          const file = this.#file;
+          if (this.#opening) return;
+          void whyUnreadable((event as CustomEvent).detail, file).then((detail) => {
+            if (file === this.#file) this.dispatchEvent(new CustomEvent("failure", { detail }));
+          });
         } else if (name === "buffering") {
           this.dispatchEvent(new Event("buffering"));
         } else {

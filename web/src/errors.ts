@@ -22,6 +22,21 @@ const NETWORK = 1;
 const MEDIA = 3;
 const MANIFEST = 4;
 
+/**
+ * Why an element could not read its file: it says only that it could not, the server says more.
+ * Anything but such an error is returned as it is.
+ */
+export async function whyUnreadable(error: unknown, file: string | null): Promise<unknown> {
+  if (file === null || !isShakaError(error) || error.code !== VIDEO_ERROR) return error;
+  const found = (code: number, ...data: unknown[]) => ({ category: NETWORK, severity: 2, code, data: [file, ...data], message: "" });
+  try {
+    const { ok, status } = await fetch(file, { method: "HEAD", cache: "no-store" });
+    return ok ? error : found(BAD_HTTP_STATUS, status);
+  } catch {
+    return found(HTTP_ERROR);
+  }
+}
+
 export function describe(error: unknown): Failure {
   if (error instanceof MediaError) return mediaFailure(error.code, error.message);
   if (!isShakaError(error)) return { kind: "unknown", code: "0", detail: String(error) };

@@ -5,6 +5,7 @@ segment inside a session costs one signature check. What is not public is answer
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from urllib.parse import parse_qs, quote
@@ -14,7 +15,7 @@ from starlette.types import Scope
 
 from polycast.delivery.answers import ANY_ORIGIN, EXPOSED, Headers, request_headers
 from polycast.domain.errors import Forbidden
-from polycast.domain.policy import AccessPolicy, Refusal, ViewerRequest, judge, origin_asked
+from polycast.domain.policy import OPAQUE_ORIGIN, AccessPolicy, Refusal, ViewerRequest, judge, origin_asked
 from polycast.protocols.signing import Keyring, Session, read_session
 from polycast.services.content_tokens import Ticket
 from polycast.services.playback import Owner, Playback
@@ -75,10 +76,13 @@ class Admission:
                 whoever follows a link to it from elsewhere is welcome.
         """
         asked = request_headers(scope)
+        origin = origin_asked(asked.get("origin"), asked.get("referer"))
+        if origin is None and _hides_its_page(asked):
+            origin = OPAQUE_ORIGIN
         host = asked.get("host", "")
         client = scope.get("client")
         return ViewerRequest(
-            origin=None if page else origin_asked(asked.get("origin"), asked.get("referer")),
+            origin=None if page else origin,
             own_origins=(*self._own, f"http://{host}", f"https://{host}"),
             address=client[0] if client else None,
             token_valid=token_valid,
@@ -135,6 +139,18 @@ class Admission:
         bare = path[path.index("/media/") :]
         return Admitted(headers, f"/s/{self._sign(asset, ticket)}{quote(bare)}")
 
+    def judge_again(self, scope: Scope, policy: AccessPolicy) -> Headers:
+        """Judge who asks inside a session for a whole file, which is manifest and media in one.
+
+        The session is not renewed on the way: a player that reads on would change its address in mid-film.
+
+        Raises:
+            Forbidden: see `WORDS`.
+        """
+        viewer = self.viewer(scope, token_valid=True)
+        self._judge(policy, viewer)
+        return cors(policy, viewer)
+
     def _sign(self, asset: UUID, ticket: Ticket | None) -> str:
         return self._playback.admit(asset, viewer=ticket.viewer if ticket else None)
 
@@ -143,6 +159,16 @@ class Admission:
         refusal = judge(policy, viewer)
         if refusal is not None:
             raise Forbidden(WORDS[refusal])
+
+
+def _hides_its_page(asked: Mapping[str, str]) -> bool:
+    """Whether a browser asks for a page of another site that keeps its name back (W3C Fetch Metadata).
+
+    Elements that play a file by themselves send no Origin, and a page may forbid the Referer. Whoever follows a
+    link to a file (`document`) is not meant: no page shows it then.
+    """
+    other = asked.get("sec-fetch-site") in ("cross-site", "same-site")
+    return other and asked.get("sec-fetch-dest") != "document"
 
 
 def cors(policy: AccessPolicy, viewer: ViewerRequest) -> Headers:

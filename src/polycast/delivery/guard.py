@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from starlette.types import Scope, Send
 
 from polycast.delivery.answers import ANY_ORIGIN, Headers, plain
-from polycast.domain.errors import Forbidden, NotFound, PolycastError, Unavailable
+from polycast.domain.errors import Forbidden, NotFound, NotStreamed, PolycastError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ async def guarded(scope: Scope, send: Send, work: Awaitable[None]) -> None:
         raise
     except Forbidden as error:
         status, words = 403, error.message
+    except NotStreamed as error:
+        status, words = 404, error.message
     except NotFound:
         status, words = 404, "not found"
     except Unavailable as error:

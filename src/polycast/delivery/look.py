@@ -52,11 +52,12 @@ def player_config(
     asset = found.asset
     media = f"{base}{prefix}/media/{asset.uid}"
     sources = pages.Sources()
-    generation = asset.generation
-    if generation is not None:
+    if asset.streams:
         sources = pages.Sources(
             hls=f"{media}/playlist.m3u8", dash=None if asset.growing else f"{media}/manifest.mpd"
         )
+    elif asset.download is not None:
+        sources = pages.Sources(mp4=f"{base}{prefix}/{asset.download.key}")
     kinds = {a.kind for a in asset.attachments}
     return pages.PlayerConfig(
         asset=pages.AssetInfo(
@@ -73,7 +74,7 @@ def player_config(
         message=asset.error if asset.status is AssetStatus.ERROR else None,
         progress=asset.main_output.progress if asset.main_output else None,
         config_url=f"{base}/play/{found.code}/config.json{query}",
-        generation=str(generation.uid) if generation else None,
+        generation=str(asset.generation.uid) if asset.generation else None,
         complete=asset.main_output is None or asset.main_output.status is not OutputStatus.PROCESSING,
         poster=poster_url(asset, base),
         storyboard=f"{media}/storyboard.vtt" if "storyboard" in kinds else None,
@@ -106,7 +107,9 @@ def poster_url(asset: Asset, base: str) -> str | None:
 
 def sound_only(asset: Asset) -> bool:
     """Whether an asset plays and has no picture."""
-    return asset.generation is not None and not any(t.kind == "video" for t in asset.generation.tracks)
+    if asset.generation is None or not asset.generation.streams:
+        return asset.download is not None and asset.width is None
+    return not any(t.kind == "video" for t in asset.generation.tracks)
 
 
 def _on(found: Playable, switch: str) -> bool:
@@ -117,4 +120,4 @@ def _on(found: Playable, switch: str) -> bool:
 def _status(asset: Asset) -> Any:
     if asset.status is AssetStatus.ERROR:
         return "error"
-    return "ready" if asset.generation is not None else "processing"
+    return "ready" if asset.streams or asset.download is not None else "processing"

@@ -7,7 +7,8 @@ A bare ASGI application: a segment is one signature check (or one look at a five
     g/{generation}/{track}.m3u8         HLS media playlist       judged
     playlist.m3u8, manifest.mpd         of the main output       judged; playback begins here
     o/{output}/playlist.m3u8 …          of another output        judged
-    captions/, storyboard, frames, *.mp4, chapters.vtt           judged unless in a session
+    captions/, storyboard, frames, chapters.vtt                  judged unless in a session
+    *.mp4                                                        judged: a whole video, as a manifest is
     thumbnail.jpg, preview.webp, images/{uid}                    open: shown in lists before anybody may watch
 """
 
@@ -17,12 +18,12 @@ from uuid import UUID
 from starlette.types import Receive, Scope, Send
 
 from polycast.delivery.admission import Admission
-from polycast.delivery.answers import ANY_ORIGIN, PREFLIGHT, document, plain, redirect
+from polycast.delivery.answers import ANY_ORIGIN, PREFLIGHT, Headers, document, plain, redirect
 from polycast.delivery.guard import guarded
 from polycast.delivery.manifests import Manifests
 from polycast.delivery.objects import Body, Objects
 from polycast.delivery.texts import caption_playlist, chapters_text, storyboard_text
-from polycast.domain.errors import Forbidden, NotFound
+from polycast.domain.errors import Forbidden, NotFound, NotStreamed
 from polycast.domain.ids import parse_uid
 from polycast.domain.states import GenerationState
 from polycast.protocols.signing import Session
@@ -125,17 +126,20 @@ class Media:
     async def _content(
         self, scope: Scope, receive: Receive, send: Send, asset: UUID, rest: str, session: Session | None
     ) -> None:
-        headers = [*ANY_ORIGIN, _MINUTES]
-        if session is not None:
+        headers: Headers = [*ANY_ORIGIN, _MINUTES]
+        if session is not None and not rest.endswith(".mp4"):
             await self._may_fetch(asset, session)
         else:
             known = await self._playback.access(asset)
             if known is None:
                 raise NotFound("asset")
-            admitted = await self._admission.admit(scope, known.policy, known.owner, asset, None)
-            if admitted.location is not None:
-                await redirect(send, admitted.location, admitted.headers)
-                return
+            if session is not None:
+                headers = [*self._admission.judge_again(scope, known.policy), _MINUTES]
+            else:
+                admitted = await self._admission.admit(scope, known.policy, known.owner, asset, None)
+                if admitted.location is not None:
+                    await redirect(send, admitted.location, admitted.headers)
+                    return
         sent = await self._objects.serve(scope, receive, send, Body(f"media/{asset}/{rest}"), headers)
         self._egress.count(asset, sent)
 
@@ -160,6 +164,8 @@ class Media:
             if admitted.location is not None:
                 await redirect(send, admitted.location, admitted.headers)
                 return
+            if not shown.generation.streams:
+                raise NotStreamed
             up = "../../" if output else ""
             growing = shown.generation.state is GenerationState.GROWING
             if presentation[2].endswith("m3u8"):

@@ -103,6 +103,11 @@ class Generation:
     tracks: tuple[Track, ...] = ()
     published_at: datetime | None = None
 
+    @property
+    def streams(self) -> bool:
+        """Whether manifests can name it: the generation of a file for download has no tracks."""
+        return any(t.kind in ("video", "audio") for t in self.tracks)
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -193,6 +198,17 @@ class Asset:
     def growing(self) -> bool:
         """What plays is still being made: HLS alone, until it is whole. Lists do not know; they come without it."""
         return self.generation is not None and self.generation.state is GenerationState.GROWING
+
+    @property
+    def streams(self) -> bool:
+        """HLS plays, and DASH once nothing grows. Lists do not know; they come without it."""
+        return self.generation is not None and self.generation.streams
+
+    @property
+    def download(self) -> Output | None:
+        """The one file that plays where nothing streams: the main output's own, once it was made."""
+        main = self.main_output
+        return main if main is not None and main.kind == "download" and main.key is not None else None
 
     @property
     def main_output(self) -> Output | None:

@@ -6,6 +6,7 @@
     ├── Unauthorized       no or wrong credentials
     ├── Forbidden          known caller, not allowed
     ├── NotFound           no such thing (or not yours)
+    │   └── NotStreamed    media that are there, but not as HLS or DASH
     ├── Conflict           the thing is in another state
     ├── TooLarge           over a size limit
     ├── QuotaExceeded      over the tenant's quota
@@ -83,6 +84,17 @@ class NotFound(PolycastError):
         super().__init__(f"{kind} {ident} was not found" if ident != "" else f"{kind} was not found")
         self.kind = kind
         self.ident = str(ident)
+
+
+class NotStreamed(NotFound):
+    """An output that is one file for download: it plays, and no manifest leads to it."""
+
+    code = "not_streamed"
+
+    def __init__(self) -> None:
+        PolycastError.__init__(self, "this video is a single MP4 file; it has neither HLS nor DASH")
+        self.kind = "manifest"
+        self.ident = ""
 
 
 class Conflict(PolycastError):

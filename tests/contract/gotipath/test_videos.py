@@ -137,6 +137,29 @@ async def test_lists_show_what_another_api_made(gotipath: Gotipath, stranger: Go
     assert found[2]["uploaded_at"] == item["created_at"]
 
 
+@pytest.mark.operation("gotipath.get_video")
+async def test_a_video_that_is_one_file_plays_and_names_no_manifest(gotipath: Gotipath, media: Media) -> None:
+    first = await gotipath.create("first")
+    assert (await gotipath.upload(first, media.clip("h264"))).status_code == 200
+    vod, key = f"{gotipath.server.url}/videokit/vod/v1", {"x-api-key": gotipath.key}
+    (file,) = (await gotipath.http.get(f"{vod}/files", headers=key)).json()["items"]
+    body = {"preset": "mp4_720p", "title": "a file", "transcodedSources": [{"fileId": file["id"]}]}
+    video = (await gotipath.http.post(f"{vod}/assets", headers=key, json=body)).json()["id"]
+    assert (await gotipath.ok("GET", f"videos/{video}"))["manifest_url"] == ""
+    detail = await gotipath.until_playable(video)
+    assert detail["manifest_url"] == ""
+    (output,) = detail["outputs"]
+    (entry,) = output["playlist"]
+    assert (output["protocol"], entry["preset"]) == ("mp4", "mp4_720p")
+    assert "manifest" not in output
+    config = await config_of(gotipath, detail["direct_play_url"])
+    assert config["sources"] == {"hls": None, "dash": None, "mp4": entry["uri"]}
+    head = await gotipath.http.get(entry["uri"], headers={"range": "bytes=4-7"})
+    assert (head.status_code, head.content) == (206, b"ftyp")
+    listed = next(item for item in await gotipath.ok("GET", "videos") if item["id"] == video)
+    assert (listed["manifest_url"], listed["direct_play_url"]) == ("", detail["direct_play_url"])
+
+
 async def test_refusals_name_fields_as_the_caller_does(gotipath: Gotipath) -> None:
     video = await gotipath.create()
     for body, field in (

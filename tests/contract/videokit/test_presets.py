@@ -84,4 +84,19 @@ async def test_an_asset_can_be_made_with_a_download_alone(kit: Kit, media: Media
     asset = await kit.create(await kit.upload(media.clip("h264")), "mp4")
     found = await kit.settled(asset)
     assert found["status"] == "Available"
-    assert endpoint(found, "MP4")
+    file = endpoint(found, "MP4")
+    told = await kit.call("GET", f"/v1/sourceconfig?assetId={asset}")
+    assert told["progressive"] == [{"url": file, "type": "video/mp4"}]
+    assert not {"hls", "dash"} & set(told)
+    assert (await kit.player(asset))["sources"] == {"hls": None, "dash": None, "mp4": file}
+    copy = tmp_path / "copy.mp4"
+    await asyncio.to_thread(copy.write_bytes, (await kit.web.get(file)).content)
+
+    def frames() -> list[int]:
+        with av.open(str(copy)) as container:
+            return [frame_number(frame) for frame in container.decode(video=0)]
+
+    assert await asyncio.to_thread(frames) == list(range(180))
+    for name in ("playlist.m3u8", "manifest.mpd"):
+        answer = await kit.web.get(f"{kit.server.url}/media/{asset}/{name}")
+        assert (answer.status_code, "MP4" in answer.text) == (404, True)

@@ -99,6 +99,54 @@ async def publish(
     return made
 
 
+async def publish_file(
+    services: Services,
+    tenant: Tenant,
+    *,
+    settings: dict[str, Any] | None = None,
+    size: tuple[int, int] | None = (640, 360),
+    captions: bool = False,
+) -> Published:
+    """An asset whose own preset is a download: one MP4 of random bytes, and a generation without tracks."""
+    uid, output = uuid4(), uuid4()
+    data = random.Random("file").randbytes(50_000)
+    path = f"o/{output}/mp4.mp4"
+    async with services.db.transaction() as tx:
+        num = (
+            await tx.execute(
+                insert(assets)
+                .values(
+                    uid=uid, tenant_num=tenant.ref.num, title="A file", status="available", preset="mp4",
+                    settings=settings or {}, width=size and size[0], height=size and size[1], duration_ms=12_000,
+                    playable_at=datetime.now(UTC),
+                )
+                .returning(assets.c.num)
+            )
+        ).scalar_one()  # fmt: skip
+        main = (
+            await tx.execute(
+                insert(outputs)
+                .values(
+                    uid=output, asset_num=num, tenant_num=tenant.ref.num, name="main", preset="mp4", kind="download",
+                    main=True, status="available", key=f"media/{uid}/{path}", size=len(data),
+                )
+                .returning(outputs.c.num)
+            )
+        ).scalar_one()  # fmt: skip
+        generation = (
+            await tx.execute(
+                insert(generations)
+                .values(asset_num=num, output_num=main, number=1, state="published", published_at=datetime.now(UTC))
+                .returning(generations.c.uid)
+            )
+        ).scalar_one()  # fmt: skip
+    made = Published(uid, num, main, generation, tenant, services.playback.code(num))
+    await _put(services, made, path, data)
+    if captions:
+        await _attach(services, made, "caption", "captions/1.vtt", b"WEBVTT\n", language="en")
+    return made
+
+
 async def add_generation(
     services: Services,
     made: Published,

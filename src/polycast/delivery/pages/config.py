@@ -26,10 +26,14 @@ class AssetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """URLs of the manifests; None where there is none (DASH of a stream that still grows)."""
+    """URLs of the manifests; None where there is none (DASH of a stream that still grows).
+
+    `mp4`: a whole file, where that is all there is.
+    """
 
     hls: str | None = None
     dash: str | None = None
+    mp4: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,14 +137,18 @@ def _base(caller: Caller, asset: Asset, date: Any) -> dict[str, Any]:
 
 
 def _addresses(asset: Asset, look: Look) -> dict[str, str]:
-    """Stable from the first moment on, so that they may be stored before the video plays."""
+    """Stable from the first moment on, so that they may be stored before the video plays.
+
+    A video that is made as one file for download never has a manifest.
+    """
     links = Links(look.base)
     pictures = asset.width is not None or not asset.playable  # sound alone has none
+    main = asset.main_output
     return {
         "thumbnail_url": links.thumbnail(asset.uid) if pictures else "",
         "preview_animation_thumbnail_url": links.preview(asset.uid) if pictures else "",
         "direct_play_url": look.page(asset),
-        "manifest_url": links.hls(asset.uid),
+        "manifest_url": "" if main is not None and main.kind == "download" else links.hls(asset.uid),
     }
 
 
@@ -167,10 +171,13 @@ def _chapters(asset: Asset) -> list[Chapter]:
 
 
 def _outputs(asset: Asset, links: Links) -> list[HlsOutput | FileOutput]:
-    """What plays now: the renditions of the newest generation, and their files where the library wants them."""
+    """What plays now: the renditions of the newest generation, and their files where the library wants them.
+
+    Of a video that is one file for download, that file.
+    """
     found: list[HlsOutput | FileOutput] = []
     generation = asset.generation
-    if generation is not None:
+    if generation is not None and generation.streams:
         rungs = sorted((t for t in generation.tracks if t.kind == "video"), key=lambda t: (t.height, t.name))
         entries = [
             PlaylistEntry(preset=t.rendition, uri=links.media(asset.uid, f"g/{generation.uid}/{t.name}.m3u8"))
@@ -178,7 +185,9 @@ def _outputs(asset: Asset, links: Links) -> list[HlsOutput | FileOutput]:
         ]
         found.append(HlsOutput(playlist=entries, protocol="hls", manifest=links.hls(asset.uid)))
     files = sorted((a for a in asset.attachments if a.kind == "mp4"), key=lambda a: a.position)
-    if files:
-        entries = [PlaylistEntry(preset=a.label or "", uri=links.attachment(a)) for a in files]
+    entries = [PlaylistEntry(preset=a.label or "", uri=links.attachment(a)) for a in files]
+    if not asset.streams and (download := asset.download) is not None:
+        entries = [PlaylistEntry(preset=download.preset, uri=f"{links.base}/{download.key}")]
+    if entries:
         found.append(FileOutput(playlist=entries, protocol="mp4"))
     return found

@@ -28,7 +28,7 @@ async def source_config(
     asset_id: Annotated[str | None, Query(alias="assetId")] = None,
     tenant_id: Annotated[str | None, Query(alias="tenantId")] = None,
 ) -> dict[str, Any]:
-    """Manifests of one asset, for a player: domain and token are checked here."""
+    """What plays of one asset, for a player: manifests, or the one file. Domain and token are checked here."""
     return await _source(request, have, base, token, asset_id, tenant_id)
 
 
@@ -49,7 +49,8 @@ async def _source(
     found = await have.playback.find(str(uid(asset_id, "asset")))
     if tenant_id and tenant_id.lower() != str(found.tenant_uid):
         raise NotFound("asset", asset_id)
-    if found.asset.generation is None:
+    asset = found.asset
+    if not asset.streams and asset.download is None:
         raise NotFound("media of asset", asset_id)
     own = (base, f"http://{request.headers.get('host')}", f"https://{request.headers.get('host')}")
     ticket = await have.playback.ticket(found.owner, found.asset.uid, token)
@@ -69,15 +70,16 @@ async def _source(
         if found.policy.public
         else f"/s/{have.playback.admit(found.asset.uid, viewer=ticket.viewer if ticket else None)}"
     )
-    media = f"{base}{prefix}/media/{found.asset.uid}"
-    return compact(
-        {
+    media = f"{base}{prefix}/media/{asset.uid}"
+    sources: dict[str, Any] = {}
+    if asset.streams:
+        sources = {
             "hls": f"{media}/playlist.m3u8",
-            "dash": None if found.asset.growing else f"{media}/manifest.mpd",
-            "title": found.asset.title,
-            "poster": poster_url(found.asset, base),
+            "dash": None if asset.growing else f"{media}/manifest.mpd",
         }
-    )
+    elif asset.download is not None:
+        sources = {"progressive": [{"url": f"{base}{prefix}/{asset.download.key}", "type": "video/mp4"}]}
+    return compact({**sources, "title": asset.title, "poster": poster_url(asset, base)})
 
 
 class AcquireContent(Wire):
