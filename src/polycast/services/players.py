@@ -1,6 +1,6 @@
 """Players: looks of the player; exactly one of a tenant is the default."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,26 +68,42 @@ class Players:
         return _player(row)
 
     async def update(
-        self, caller: Caller, uid: UUID, *, name: str | None = None, theme: Mapping[str, Any] | None = None
+        self,
+        caller: Caller,
+        uid: UUID,
+        *,
+        name: str | None = None,
+        change: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     ) -> Player:
-        """Rename, or replace the theme."""
+        """Rename, or change the theme.
+
+        Args:
+            change: the stored theme -> the new one; nobody else changes it meanwhile.
+
+        Raises:
+            NotFound: no such player of this tenant.
+        """
         caller.require(Permission.WRITE)
         values: dict[str, Any] = {"updated_at": func.now()}
         if name is not None:
             values["name"] = checked_name(name)
-        if theme is not None:
-            values["theme"] = dict(theme)
         async with self._db.transaction() as tx:
-            row = (
+            stored = (
                 await tx.execute(
-                    update(players)
+                    select(players)
                     .where(players.c.uid == uid, players.c.tenant_num == caller.tenant.num)
-                    .values(**values)
-                    .returning(players)
+                    .with_for_update()
                 )
             ).first()
-            if row is None:
+            if stored is None:
                 raise NotFound("player", uid)
+            if change is not None:
+                values["theme"] = dict(change(stored.theme))
+            row = (
+                await tx.execute(
+                    update(players).where(players.c.num == stored.num).values(**values).returning(players)
+                )
+            ).one()
             await ledger.record(tx, caller, "player.updated", "player", uid)
         return _player(row)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -145,6 +145,19 @@ async def test_two_defaults_may_be_chosen_at_once(studio: Studio) -> None:
         ended = await at_once(*(players.mark_default(caller, uid) for uid in uids))
         assert ended == {"": 3}
         assert sum(player.is_default for player in await players.list(caller)) == 1
+
+
+async def test_changes_of_a_theme_at_once_are_all_kept(studio: Studio) -> None:
+    players, caller = studio.services.players, studio.caller
+    made = await players.create(caller, "p", {})
+
+    def with_member(name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+        return lambda stored: {**stored, name: True}
+
+    names = [f"m{n}" for n in range(8)]
+    ended = await at_once(*(players.update(caller, made.uid, change=with_member(name)) for name in names))
+    assert ended == {"": 8}
+    assert (await players.get(caller, made.uid)).theme == dict.fromkeys(names, True)
 
 
 async def test_an_upload_is_completed_once_or_cancelled(studio: Studio) -> None:

@@ -43,9 +43,9 @@ async def update_player(
     caller: LibraryCaller, services: ServicesDep, playerId: PlayerId, body: UpdatePlayer
 ) -> Envelope[Player]:
     """Change a theme."""
-    player = uid(playerId, "player")
-    stored = await services.players.get(caller, player)
-    made = await services.players.update(caller, player, name=body.name, theme=changed(stored.theme, body))
+    made = await services.players.update(
+        caller, uid(playerId, "player"), name=body.name, change=lambda stored: changed(stored, body)
+    )
     return Envelope(message="Player has been updated.", result=player_result(caller, made))
 
 
