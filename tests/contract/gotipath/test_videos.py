@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -271,6 +272,13 @@ async def test_videos_are_found_by_the_callers_own_reference(gotipath: Gotipath,
     assert (found["id"], found["custom_id1"]) == (other, "lesson-1")
     await gotipath.ok("PUT", f"videos/{video}", json={"reference_id": "ref/7"})
     assert (await gotipath.ok("GET", "videos/custom/reference_id/ref%2F7"))["id"] == video
+    address = "https://cms.example//42/"
+    third = await gotipath.create("third", custom_id1=address)
+    # `call` takes slashes off the end of an address, as careless clients put them there
+    for sent in (quote(address, safe=""), quote(address[:-1]) + "%2F"):
+        assert (await gotipath.ok("GET", f"videos/custom/custom_id1/{sent}"))["id"] == third
+    assert (await gotipath.ok("GET", f"videos//custom/custom_id1/{quote(address, safe='')}"))["id"] == third
+    await gotipath.refused(404, "GET", f"videos/custom/custom_id1/{quote(address[:-1], safe='')}")
     await gotipath.refused(404, "GET", "videos/custom/custom_id1/lesson")
     await gotipath.refused(404, "GET", "videos/custom/custom_id1/%25")
     await stranger.refused(404, "GET", "videos/custom/custom_id1/lesson-1")

@@ -204,6 +204,11 @@ async def test_tags_show_in_the_player_and_find_the_asset(kit: Kit, asset: str) 
     assert await kit.call("DELETE", f"{path}/{tags['sea & sand']}") is None
     assert await kit.call("DELETE", f"{path}/a%2Fb") is None
     assert (await kit.player(asset))["tags"] == []
+    await kit.call("POST", path, {"tags": [{"name": "a/"}, {"name": "a"}]})
+    assert await kit.call("DELETE", f"{path}/a%2F") is None
+    assert (await kit.player(asset))["tags"] == ["a"]
+    assert await kit.call("DELETE", f"{path}/a/") is None, "a slash that nobody means"
+    assert (await kit.player(asset))["tags"] == []
     assert ids(await kit.call("GET", "/vod/v1/assets?tags=running")) == []
     await kit.refused(404, "DELETE", f"{path}/running")
     wrong: Any

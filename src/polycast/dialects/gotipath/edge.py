@@ -24,6 +24,8 @@ EXPOSE_HEADERS = (
 )
 TUS_VERSION = "1.0.0"
 _SLASHES = re.compile(r"/{2,}")
+# behind it stands a caller's own reference, which may well be an address
+_REFERENCE = re.compile(r"(/+libraries/+[^/]+/+videos/+custom/+[^/]+/)(.+)", re.DOTALL)
 
 
 class Edge:
@@ -57,10 +59,15 @@ class Edge:
 
 
 def _below(scope: Scope) -> str:
-    """The path below the mount, without doubled or trailing slashes: clients join addresses carelessly."""
+    """The path below the mount, without doubled or trailing slashes: clients join addresses carelessly.
+
+    A reference at its end is left as it was sent.
+    """
     path: str = scope["path"]
-    below = _SLASHES.sub("/", path.removeprefix(scope.get("root_path", "")))
-    return below.rstrip("/") or "/"
+    below = path.removeprefix(scope.get("root_path", ""))
+    if (found := _REFERENCE.fullmatch(below)) is not None:
+        return _SLASHES.sub("/", found[1]) + found[2]
+    return _SLASHES.sub("/", below).rstrip("/") or "/"
 
 
 def _with_cors(send: Send, *, tus: bool) -> Send:

@@ -18,7 +18,7 @@ _FORM = "/oauth/token"
 class Lenient:
     """Reads what the vendor's samples send, and refuses what no parameter can mean.
 
-    A trailing slash is dropped, `/vod/files` means `/vod/v1/files`, query names are found in any case, and a
+    A trailing slash is dropped unless it was written as %2F, `/vod/files` means `/vod/v1/files`, query names are found in any case, and a
     parameter without a value counts as not given. Bodies are JSON whatever type they claim, but for the one form.
     NUL characters are refused here once: no text column can hold them. Bodies are cut off at `MAX_BODY`.
     """
@@ -59,11 +59,17 @@ def _path(scope: Scope) -> str:
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     below = path.removeprefix(root)
-    if len(below) > 1:
+    if len(below) > 1 and not _meant(scope):
         below = below.rstrip("/")
     if below.startswith("/vod/") and not below.startswith("/vod/v1/"):
         below = "/vod/v1" + below[4:]
     return root + below
+
+
+def _meant(scope: Scope) -> bool:
+    """Whether the path ends with a slash that is part of a name, a tag's for example."""
+    raw: bytes = scope.get("raw_path") or b""
+    return raw.partition(b"?")[0].lower().endswith(b"%2f")
 
 
 def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
