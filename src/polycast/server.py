@@ -93,6 +93,7 @@ _ENGINE = (
     "/upload/",
     "/play/",
     "/embed/",
+    "/stream/",
     "/player/assets/",
     "/beacons/",
     "/files/",

@@ -1,4 +1,7 @@
-"""Player pages: `/play/{asset}`, `/embed/{asset}`, and the configuration they poll."""
+"""Player pages: `/play/{asset}`, `/embed/{asset}`, and the configuration they poll.
+
+`/stream/{tenant}/{player}/{asset}` is the embed page in the form that integrators build from ids they stored.
+"""
 
 from collections.abc import Sequence
 from urllib.parse import urlencode, urlsplit
@@ -33,6 +36,7 @@ class Viewer:
         return [
             Route("/play/{ident}", self.play),
             Route("/embed/{ident}", self.embed),
+            Route("/stream/{tenant}/{player}/{ident}", self.embed),
             Route("/play/{ident}/config.json", self.config),
         ]
 
@@ -41,13 +45,24 @@ class Viewer:
         return await self._page(request, embedded=False)
 
     async def embed(self, request: Request) -> Response:
-        """GET /embed/{asset}: the player alone, for frames of the tenant's allowed domains."""
+        """GET /embed/{asset}, /stream/…: the player alone, for frames of the tenant's allowed domains."""
         return await self._page(request, embedded=True)
 
     async def _found(self, request: Request) -> Playable:
-        player = request.query_params.get("player")
-        wanted = parse_uid(player) if player and player != "default" else None
-        return await self._playback.find(request.path_params["ident"], player=wanted)
+        """The asset with the theme that the address names.
+
+        Raises:
+            NotFound: no such asset or player, or it is not of the tenant that the address names.
+        """
+        path = request.path_params
+        named = _named_player(request)
+        wanted = parse_uid(named) if named else None
+        if "player" in path and named and wanted is None:
+            raise NotFound("player", named[:64])
+        found = await self._playback.find(path["ident"], player=wanted)
+        if "tenant" in path and found.tenant_uid != parse_uid(path["tenant"]):
+            raise NotFound("asset", path["ident"][:64])
+        return found
 
     async def _page(self, request: Request, *, embedded: bool) -> Response:
         try:
@@ -122,9 +137,17 @@ def _page(page: pages.Page) -> Response:
     return Response(page.body, page.status, headers=page.headers)
 
 
+def _named_player(request: Request) -> str | None:
+    """The player that the path names, else the query; None for the default one."""
+    player = request.path_params.get("player") or request.query_params.get("player")
+    return None if player == "default" else player
+
+
 def _kept_query(request: Request) -> str:
     """What the page's own polling must repeat to be answered alike."""
-    kept = [(k, v) for k, v in request.query_params.multi_items() if k in ("token", "player", "analytics")]
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k in ("token", "analytics")]
+    if player := _named_player(request):
+        kept.append(("player", player))
     return f"?{urlencode(kept)}" if kept else ""
 
 

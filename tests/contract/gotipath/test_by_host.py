@@ -61,5 +61,7 @@ async def test_the_vendors_paths_work_below_its_names(named: Gotipath, media: Me
     sent = await named.http.patch(f"{origin}{location.path}", headers=headers, content=data)
     assert sent.status_code == 204, sent.text
     await named.until_playable(video)
+    page = await ask("GET", API, f"/stream/{named.library}/default/{video}")
+    assert (page.status_code, video in page.text) == (200, True)
     begun = await ask("POST", API, "/v1/tusupload", headers=tus | {"upload-length": "5"})
     assert httpx.URL(begun.headers["location"]).path.startswith("/v1/tusupload/")

@@ -99,6 +99,33 @@ async def test_updates_change_only_what_is_given(gotipath: Gotipath) -> None:
     assert (theme["primary_color"], theme["caption"]["font_size"]) == (None, None)
 
 
+async def test_pages_are_found_by_library_player_and_video(gotipath: Gotipath, stranger: Gotipath) -> None:
+    """The vendor's form of an address, as integrators build it from ids that they stored."""
+    video, theirs = await gotipath.create(), await stranger.create()
+    made = await gotipath.ok("POST", "players", json={"name": "Dark", "primary_color": "#112233"})
+    root = f"{gotipath.server.url}/stream/{gotipath.library}"
+    usual = await config_of(gotipath, f"{root}/default/{video}?autoplay=true")
+    assert (usual["theme"]["primary_color"], usual["start"]["autoplay"]) == (None, True)
+    named = await config_of(gotipath, f"{root}/{made['id']}/{video}?player=default")
+    assert named["theme"]["primary_color"] == "#112233"
+    # what the page asks for later is answered with the same theme
+    polled = await gotipath.http.get(named["config_url"])
+    assert polled.json()["theme"]["primary_color"] == "#112233"
+    await gotipath.ok("POST", f"players/{made['id']}/mark-as-default")
+    assert (await theme_of(gotipath, f"{root}/default/{video}"))["primary_color"] == "#112233"
+    (foreign,) = await stranger.ok("GET", "players")
+    for path in (
+        f"{gotipath.library}/default/{theirs}",
+        f"{stranger.library}/default/{video}",
+        f"{gotipath.library}/{foreign['id']}/{video}",
+        f"{gotipath.library}/{NONE}/{video}",
+        f"{gotipath.library}/no-player/{video}",
+        f"no-library/default/{video}",
+        f"{gotipath.library}/default/{NONE}",
+    ):
+        assert (await gotipath.http.get(f"{gotipath.server.url}/stream/{path}")).status_code == 404, path
+
+
 @pytest.mark.operation("gotipath.delete_player")
 async def test_a_deleted_theme_is_no_page_any_more(gotipath: Gotipath) -> None:
     page = await page_of(gotipath)
