@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from polycast.dialects.videokit.app import create_videokit
+from polycast.dialects.videokit.lenient import MAX_BODY
 from tests.contract.videokit.kit import Kit, error_of
 
 WILD = [
@@ -40,8 +41,7 @@ WILD = [
 @pytest.fixture(scope="module")
 def routes() -> list[tuple[str, str]]:
     """(method, path with made-up ids) of every operation, from the document; nothing is called here."""
-    lenient = create_videokit(None)  # type: ignore[arg-type]
-    app = lenient._app  # type: ignore[attr-defined]
+    app = create_videokit(None).app._app  # type: ignore[arg-type, attr-defined]
     assert isinstance(app, FastAPI)
     found = []
     for path, methods in app.openapi()["paths"].items():
@@ -156,6 +156,26 @@ async def test_pages_of_other_origins_may_call(kit: Kit) -> None:
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] in ("*", "https://app.example.org")
     assert "x-api-key" in answer.headers["access-control-allow-headers"].lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path", "size"),
+    [
+        (413, "POST", "/vod/v1/files/start", MAX_BODY + 1),
+        (400, "GET", "/vod/v1/files?query=a%00b", 0),
+        (404, "GET", "/vod/v1/files/a%00b", 0),
+        (404, "GET", "/nowhere", 0),
+        (400, "POST", "/vod/v1/files/start", 1),
+    ],
+)
+async def test_pages_of_other_origins_may_read_a_refusal(
+    kit: Kit, status: int, method: str, path: str, size: int
+) -> None:
+    headers = {"Origin": "https://app.example.org", "Content-Type": "application/json"}
+    answer = await kit.api.request(method, path, headers=headers, content=b" " * size)
+    assert answer.status_code == status
+    assert error_of(answer)
+    assert answer.headers.get_list("access-control-allow-origin") == ["*"]
 
 
 async def test_what_is_not_built_says_so(kit: Kit) -> None:

@@ -46,17 +46,17 @@ def create_videokit(services: Services) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _bug)
-    app.add_middleware(
-        CORSMiddleware,
+    routes = [route for section in sections for route in section.routes if isinstance(route, APIRoute)]
+    names = {field.alias for route in routes for field in _query_fields(route)}
+    # around everything: without these headers a browser hides a refusal's reason from its page
+    return CORSMiddleware(
+        Lenient(app, sorted(names)),
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=["etag"],
         max_age=86_400,
     )
-    routes = [route for section in sections for route in section.routes if isinstance(route, APIRoute)]
-    names = {field.alias for route in routes for field in _query_fields(route)}
-    return Lenient(app, sorted(names))
 
 
 def _query_fields(route: APIRoute) -> list[Any]:
