@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, delete, func, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
@@ -51,10 +52,14 @@ _LISTING = Listing(
     nullable={"size"},
 )
 
+# an asset may use a file twice, for its picture and for its sound
 _ASSETS_OF = (
-    select(func.array_agg(assets.c.uid))
-    .join(asset_sources, asset_sources.c.asset_num == assets.c.num)
-    .where(asset_sources.c.file_num == files.c.num)
+    select(func.array_agg(aggregate_order_by(assets.c.uid, assets.c.num)))
+    .where(
+        assets.c.num.in_(
+            select(asset_sources.c.asset_num).where(asset_sources.c.file_num == files.c.num).correlate(files)
+        )
+    )
     .correlate(files)
     .scalar_subquery()
 )

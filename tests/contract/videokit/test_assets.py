@@ -49,6 +49,18 @@ async def test_audio_that_is_not_named_is_not_in_the_stream(kit: Kit, media: Med
         assert "mp4a" not in playlist
 
 
+async def test_an_asset_that_uses_a_file_twice_is_named_once(kit: Kit, media: Media) -> None:
+    file = await kit.upload(media.clip("h264"))
+    made = []
+    for kinds in (["Video", "Audio"], ["Video"]):
+        sources = [{"fileId": file, "fileTypesFlag": kind} for kind in kinds]
+        body = {"transcodedSources": sources, "preset": "dash_hls_720p"}
+        made.append((await kit.call("POST", "/vod/v1/assets", body))["id"])
+    assert (await kit.call("GET", f"/vod/v1/files/{file}"))["vodAssets"] == made
+    (listed,) = (await kit.call("GET", "/vod/v1/files"))["items"]
+    assert listed["vodAssets"] == made
+
+
 async def test_a_film_given_as_audio_is_heard_and_not_seen(kit: Kit, media: Media) -> None:
     film = await kit.upload(media.clip("h264"))
     for flag, codecs in (("Audio", {"aac"}), ("Video", {"h264"})):
