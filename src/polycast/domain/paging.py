@@ -56,9 +56,6 @@ class Page(Generic[T]):
         return Page([change(item) for item in self.items], self.total, self.request)
 
 
-_MAX_SEARCHED = 4000
-
-
 def grams(*texts: str) -> list[str]:
     """The distinct trigrams of some texts, folded, for an index that finds substrings.
 
@@ -67,6 +64,6 @@ def grams(*texts: str) -> list[str]:
     """
     found: set[str] = set()
     for value in texts:
-        folded = value.casefold()[:_MAX_SEARCHED]
+        folded = value.casefold()
         found.update(folded[i : i + 3] for i in range(len(folded) - 2))
     return sorted(found)

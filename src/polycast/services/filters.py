@@ -13,6 +13,12 @@ from polycast.domain.paging import PageRequest, grams
 
 _METADATA_SORT = re.compile(r"metadata\.([A-Za-z0-9_ -]{1,64})", re.IGNORECASE)
 
+# keys of metadata keep the case they were sent in, names of orders have none: the one of just this case wins
+_MEMBER: LiteralString = (
+    "(SELECT lower(m.value) FROM jsonb_each_text(metadata) m WHERE lower(m.key) = lower(%(member)s::text) "
+    "ORDER BY m.key = %(member)s::text DESC, m.key LIMIT 1)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
@@ -118,7 +124,7 @@ class Listing:
         elif (known := self.sorts.get(sort.lower())) is not None:
             expression = known
         elif match := _METADATA_SORT.fullmatch(sort):
-            expression, member = "lower(metadata ->> %(member)s::text)", match[1]
+            expression, member = _MEMBER, match[1]
         else:
             raise Invalid(f"the list cannot be sorted by {sort}", field="sort")
         if not descending:

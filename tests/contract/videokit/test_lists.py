@@ -25,7 +25,12 @@ async def rows(kit: Kit) -> list[str]:
                 caller,
                 title=f"{'edcba'[n]} title",
                 preset=("hls", "mp4")[n % 2],
-                metadata={"Number": str(n), "Title": f"{'edcba'[n]} title", "odd": '"q" \\ 100%_ü'},
+                metadata={
+                    "Number": str(n),
+                    "Title": f"{'edcba'[n]} title",
+                    "low": f"{4 - n}",
+                    "odd": '"q" \\ 100%_ü',
+                },
             )
             made.append(str(asset.uid))
             async with have.db.transaction() as tx:
@@ -116,6 +121,10 @@ SORTS: list[tuple[str, str]] = [
     ("sort=DurationMilliseconds", "12340"),
     ("sort=durationMilliseconds&desc=true", "43210"),
     ("sort=Metadata.None", "01234"),
+    # keys have a case, names of orders have none
+    ("sort=Metadata.Low", "43210"),
+    ("sort=metadata.LOW&desc=true", "01234"),
+    ("sort=metadata.number&desc=true", "43210"),
 ]
 
 
@@ -134,6 +143,41 @@ async def test_sorting_and_paging(kit: Kit, rows: list[str], path: str) -> None:
             assert shape == {"pageCount": 3, "pageSize": 2, "totalCount": 5, "pageNumber": number}
     by_id = await kit.call("GET", f"{path}?sort=Id")
     assert ids(by_id) == sorted(rows)
+
+
+async def test_of_keys_that_differ_in_case_the_one_asked_for_sorts(kit: Kit) -> None:
+    made = {}
+    for low, high in (("1", "c"), ("2", "b"), ("3", "a")):
+        body: Json = {"name": f"{low}.mp4", "friendlyName": low, "fileSize": 1}
+        body["metadata"] = {"rank": low, "Rank": high}
+        made[low] = (await kit.call("POST", "/vod/v1/files/start", body))["fileId"]
+    for query, wanted in (("Metadata.rank", "123"), ("Metadata.Rank", "321"), ("Metadata.RANK", "321")):
+        found = ids(await kit.call("GET", f"/vod/v1/files?sort={query}"))
+        assert found == [made[low] for low in wanted], query
+
+
+async def test_words_far_behind_are_found(kit: Kit) -> None:
+    """A description has up to 64 KiB, and so has metadata."""
+    made = []
+    async with kit.server.platform() as platform:
+        caller = await platform.services.keys.authenticate(kit.tenant.key)
+        for field in ("description", "metadata"):
+            long = "deep water " * 5000 + f"needle in {field}"
+            said: dict[str, Any] = (
+                {"description": long} if field == "description" else {"metadata": {"k": long}}
+            )
+            made.append(str((await platform.services.assets.create(caller, title=field, **said)).uid))
+        async with platform.services.db.transaction() as tx:
+            # those that wait for their file are not listed
+            ready = text("UPDATE assets SET status = 'available' WHERE uid = ANY(:uids)")
+            await tx.execute(ready, {"uids": [UUID(uid) for uid in made]})
+    for query, wanted in (
+        ("needle", made),
+        ("needle in description", made[:1]),
+        ("needle+in+metadata", made[1:]),
+    ):
+        found = await kit.call("GET", f"/streaming/v1/assets?query={quote(query, safe='+')}&sort=CreateDate")
+        assert (ids(found), found["totalCount"]) == (wanted, len(wanted)), query
 
 
 LISTS = ["/vod/v1/assets", "/vod/v1/files", "/streaming/v1/assets", "IMAGES"]
