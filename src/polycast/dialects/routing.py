@@ -9,6 +9,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from polycast.dialects.bodies import CallerFirst
+
 _ANY = "{}"
 """in the tree: a parameter in place of a word"""
 _END = ""
@@ -16,10 +18,11 @@ _WORD = re.compile(r"\{\w+\}|[^{}]+")
 
 
 class Section(APIRouter):
-    """Routes of one section of an API. A body that comes without a type is JSON: nothing else is accepted."""
+    """Routes of one section of an API: callers are known before their bodies are read. A body that comes without
+    a type is JSON: nothing else is accepted."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(strict_content_type=False, **options)
+    def __init__(self, *, route_class: type[APIRoute] = CallerFirst, **options: Any) -> None:
+        super().__init__(strict_content_type=False, route_class=route_class, **options)
 
 
 def include(app: FastAPI, sections: Iterable[Section]) -> None:

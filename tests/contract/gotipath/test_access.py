@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import socket
-from urllib.parse import urlsplit
 
 import pytest
 
+from polycast.dialects.bodies import MAX_BODY, MAX_VALUES
 from tests.contract.gotipath.client import Gotipath
+from tests.support.raw import connected
 
 NAMES = ("X-Auth-ClientId", "X-Auth-LibraryId", "X-Auth-ApiKey")
 OTHER = "00000000-0000-4000-8000-000000000000"
@@ -48,7 +48,12 @@ async def test_a_revoked_key_is_a_bad_credential(gotipath: Gotipath) -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", "[]", "null", "{}", "[" * 10_000, '{"X-Auth-ApiKey": 1}', '{"X-Auth-ApiKey": "x"}']
+    "token",
+    [
+        *("", "x", "[]", "null", "{}", "[" * 10_000, '{"X-Auth-ApiKey": 1}', '{"X-Auth-ApiKey": "x"}'),
+        # half a surrogate pair
+        json.dumps(dict.fromkeys(NAMES[:2], OTHER) | {NAMES[2]: "\ud800"}),
+    ],
 )
 async def test_a_bad_token_is_a_bad_credential(gotipath: Gotipath, token: str) -> None:
     answer = await gotipath.http.post(
@@ -128,28 +133,44 @@ async def test_bodies_that_call_themselves_a_form_are_told_what_to_say(gotipath:
 
 async def test_bodies_have_a_limit(gotipath: Gotipath) -> None:
     """Said by the header alone when the length is announced, else as soon as too much has come."""
-    announced = await asyncio.to_thread(_posted, gotipath, "Content-Length: 50000001", [])
+    announced = await _posted(gotipath, {"content-length": str(MAX_BODY + 1)}, [])
     assert b" 413 " in announced
     assert b"access-control-allow-origin: *" in announced.lower()
-    block = b"%x\r\n%s\r\n" % (1_000_000, b" " * 1_000_000)
-    counted = await asyncio.to_thread(_posted, gotipath, "Transfer-Encoding: chunked", [block] * 51)
+    block = b"%x\r\n%s\r\n" % (MAX_BODY // 4, b" " * (MAX_BODY // 4))
+    counted = await _posted(gotipath, {"transfer-encoding": "chunked"}, [block] * 5)
     assert b" 413 " in counted
     assert b'"success":false' in counted
+    many = json.dumps({"name": "x", "tags": [[]] * MAX_VALUES})
+    await gotipath.refused(413, "POST", "videos", content=many)
+    longest = [{"PartNumber": n, "ETag": f'"{n:032x}"'} for n in range(1, 10_001)]
+    path = f"/uploads/s3/multipart/{OTHER}/complete?key=x"
+    await gotipath.refused(404, "POST", path, content=json.dumps({"parts": longest}, indent=4))
 
 
-def _posted(gotipath: Gotipath, header: str, blocks: list[bytes]) -> bytes:
-    """The answer to a POST whose body never ends."""
-    parts = urlsplit(f"{gotipath.base}/libraries/{gotipath.library}/videos")
-    lines = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", header, "Content-Type: application/json"]
-    lines += [f"{name}: {value}" for name, value in gotipath.credentials.items()]
-    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=20) as connection:
-        connection.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
+@pytest.mark.parametrize("path", ["/libraries/{library}/videos", "/uploads/s3/multipart", "/libraries"])
+async def test_callers_are_known_before_their_bodies_are_read(gotipath: Gotipath, path: str) -> None:
+    """The body never comes: an answer to it shows that nobody waited for one."""
+    path = path.format(library=gotipath.library)
+    nobody = gotipath.credentials | {NAMES[2]: "nobody's"}
+    for length in ({"content-length": "1000"}, {"transfer-encoding": "chunked"}):
+        assert b" 401 " in await _posted(gotipath, length, [], path=path, credentials=nobody)
+
+
+async def _posted(
+    gotipath: Gotipath,
+    length: dict[str, str],
+    blocks: list[bytes],
+    path: str = "",
+    credentials: dict[str, str] | None = None,
+) -> bytes:
+    """The beginning of the answer to a POST whose body never ends."""
+    path = path or f"/libraries/{gotipath.library}/videos"
+    headers = {"content-type": "application/json"} | length | (credentials or gotipath.credentials)
+    async with connected(gotipath.server.url) as connection:
+        connection.head("POST", f"/gotipath/v1{path}", headers)
         for block in blocks:
-            connection.sendall(block)
-        answer = b""
-        while b"}" not in answer and (piece := connection.recv(65_536)):
-            answer += piece
-        return answer
+            connection.send(block)
+        return await connection.answer()
 
 
 async def test_more_than_sixty_requests_a_second_have_to_wait(gotipath: Gotipath, stranger: Gotipath) -> None:

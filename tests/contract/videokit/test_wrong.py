@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
+from polycast.dialects.bodies import MAX_OPEN_BODY, MAX_VALUES
 from polycast.dialects.videokit.app import create_videokit
 from polycast.dialects.videokit.lenient import MAX_BODY
 from tests.contract.videokit.kit import Kit, error_of
+from tests.support.raw import connected
 
 WILD = [
     b"null",
@@ -125,12 +126,27 @@ async def test_bodies_have_a_bound(kit: Kit) -> None:
         for _ in range(100):
             yield b"x" * 100_000
 
-    try:
-        answer = await kit.api.post("/vod/v1/files/start", content=endless())
-        assert 400 <= answer.status_code < 500
-    except httpx.TransportError:
-        pass  # hung up on
-    assert (await kit.api.get("/vod/v1/files")).status_code == 200
+    answer = await kit.api.post("/vod/v1/files/start", content=endless())
+    assert answer.status_code == 413
+    error_of(answer)
+    many = json.dumps([[]] * MAX_VALUES)
+    assert (await kit.api.post("/vod/v1/files/deletemany", content=many)).status_code == 413
+    # a form that anybody may send is smaller still
+    form = {"grant_type": "client_credentials", "client_id": "x", "client_secret": "x" * MAX_OPEN_BODY}
+    assert (await kit.web.post(f"{kit.server.url}/videokit/oauth/token", data=form)).status_code == 413
+    parts = [{"partNumber": n, "eTag": f'"{n:032x}"'} for n in range(1, 10_001)]
+    longest = json.dumps({"fileId": str(uuid4()), "parts": parts}, indent=4)
+    assert (await kit.api.post("/vod/v1/files/complete", content=longest)).status_code == 404
+
+
+async def test_callers_are_known_before_their_bodies_are_read(kit: Kit) -> None:
+    """The body never comes: an answer to it shows that nobody waited for one."""
+    for path in ("/vod/v1/files/start", "/vod/v1/files/deletemany", "/streaming/v1/domains"):
+        for length in ({"content-length": "1000"}, {"transfer-encoding": "chunked"}):
+            for credentials in ({}, {"x-api-key": "nobody's"}, {"authorization": "Bearer x.y.z"}):
+                async with connected(kit.server.url) as connection:
+                    connection.head("POST", f"/videokit{path}", length | credentials)
+                    assert (await connection.answer()).startswith(b"HTTP/1.1 401"), path
 
 
 async def test_a_body_is_json_whatever_its_type(kit: Kit) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Request
 
+from polycast.dialects.bodies import found_by, known
 from polycast.dialects.gotipath.errors import LimitReached
 from polycast.domain.access import Caller, OrganizationCaller, Role
 from polycast.domain.errors import Forbidden, Unauthorized
@@ -37,16 +38,9 @@ def base_url(request: Request) -> str:
     return services(request).public_url or f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
-async def library_caller(
-    request: Request, libraryId: Annotated[str, Path(description="Id of the library.")]
-) -> Caller:
-    """The caller, working in the library of the path.
-
-    Raises:
-        Unauthorized: the three headers are not a good set. Forbidden: they are, of another library.
-    """
+async def _library_caller(request: Request) -> Caller:
     given = _headers(request)
-    wanted = parse_uid(libraryId)
+    wanted = parse_uid(str(request.path_params.get("libraryId", "")))
     caller = await _authenticate(request, given, parse_uid(given.library) if given.library else wanted)
     if wanted is None or caller.tenant.uid != wanted:
         raise Forbidden("the key does not belong to this library")
@@ -55,23 +49,35 @@ async def library_caller(
     return caller
 
 
+@found_by(_library_caller)
+async def library_caller(
+    request: Request, libraryId: Annotated[str, Path(description="Id of the library.")]
+) -> Caller:
+    """The caller, working in the library of the path.
+
+    Raises:
+        Unauthorized: the three headers are not a good set. Forbidden: they are, of another library.
+    """
+    return await known(request, _library_caller)
+
+
 async def header_caller(request: Request) -> Caller:
     """The caller of a path without a library, by the three headers (tus)."""
     return await _of_library(request, _headers(request))
 
 
-async def upload_caller(request: Request) -> Caller:
-    """The caller of /uploads/: browser clients send the one header, all others the three."""
+async def _upload_caller(request: Request) -> Caller:
     token = request.headers.get(TOKEN)
     return await _of_library(request, _from_token(token) if token else _headers(request))
 
 
-async def organization_caller(request: Request) -> tuple[OrganizationCaller, Caller | None]:
-    """The caller of /libraries as a member of the organization, and in its library for a library's key.
+@found_by(_upload_caller)
+async def upload_caller(request: Request) -> Caller:
+    """The caller of /uploads/: browser clients send the one header, all others the three."""
+    return await known(request, _upload_caller)
 
-    Raises:
-        Unauthorized, Forbidden: as `library_caller`.
-    """
+
+async def _organization_caller(request: Request) -> tuple[OrganizationCaller, Caller | None]:
     given = _headers(request)
     client = _checked(request, given)
     found = await services(request).keys.authenticate_organization(given.key, request_id=_id(request))
@@ -81,6 +87,16 @@ async def organization_caller(request: Request) -> tuple[OrganizationCaller, Cal
         return found, None
     caller = await _of_library(request, given, counted=True)
     return found, None if caller.role is Role.OWNER else caller
+
+
+@found_by(_organization_caller)
+async def organization_caller(request: Request) -> tuple[OrganizationCaller, Caller | None]:
+    """The caller of /libraries as a member of the organization, and in its library for a library's key.
+
+    Raises:
+        Unauthorized, Forbidden: as `library_caller`.
+    """
+    return await known(request, _organization_caller)
 
 
 async def _of_library(request: Request, given: Credentials, *, counted: bool = False) -> Caller:
@@ -133,7 +149,8 @@ def _from_token(text: str) -> Credentials:
         raise Unauthorized(f"{TOKEN} is not valid") from error
     if not isinstance(data, dict):
         raise Unauthorized(f"{TOKEN} is not valid")
-    values = {str(k).lower(): v for k, v in data.items() if isinstance(v, str)}
+    # half a surrogate pair is no character: no key, and nothing that could be looked up, has one
+    values = {str(k).lower(): v for k, v in data.items() if isinstance(v, str) and v.isascii()}
     return Credentials(*(values.get(name.lower(), "") for name in (CLIENT, LIBRARY, KEY)))
 
 

@@ -1,16 +1,11 @@
-"""What stands before every Gotipath route: CORS, the size of bodies, slashes nobody means."""
+"""What stands before every Gotipath route: CORS, slashes nobody means."""
 
 import re
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from polycast.dialects.gotipath.errors import envelope
 from polycast.services.tus_pieces import CHECKSUMS
-
-MAX_BODY = 50 * 1000 * 1000
-"""bytes; bytes of files travel elsewhere (presigned parts, tus)"""
 
 # no wild card: browser clients read this list and drop every header that is not on it
 ALLOW_HEADERS = (
@@ -49,12 +44,6 @@ class Edge:
         if scope["method"] == "OPTIONS":
             await _preflight(answer, self._max_file if tus else None)
             return
-        length = Headers(scope=scope).get("content-length", "")
-        if not tus:
-            if length.isdigit() and int(length) > MAX_BODY:
-                await _too_large()(scope, receive, answer)
-                return
-            receive = _bounded(receive)
         await self._app({**scope, "path": scope.get("root_path", "") + below}, receive, answer)
 
 
@@ -101,26 +90,3 @@ async def _preflight(send: Send, max_file: int | None) -> None:
     raw = [(k.encode(), v.encode()) for k, v in headers.items()]
     await send({"type": "http.response.start", "status": 204, "headers": raw})
     await send({"type": "http.response.body", "body": b""})
-
-
-def _bounded(receive: Receive) -> Receive:
-    """Bodies that do not announce their length are counted."""
-    total = 0
-
-    async def bounded() -> Message:
-        nonlocal total
-        message = await receive()
-        if message["type"] == "http.request":
-            total += len(message.get("body", b""))
-            if total > MAX_BODY:
-                raise HTTPException(413, _TOO_LARGE)
-        return message
-
-    return bounded
-
-
-_TOO_LARGE = "a request body has at most 50 MB"
-
-
-def _too_large() -> ASGIApp:
-    return envelope(413, _TOO_LARGE)

@@ -7,6 +7,7 @@ from uuid import UUID
 import jwt
 from fastapi import Depends, Header, Request
 
+from polycast.dialects.bodies import found_by, known
 from polycast.domain.access import Caller
 from polycast.domain.errors import Unauthorized
 from polycast.services.registry import Services
@@ -20,6 +21,15 @@ def services(request: Request) -> Services:
     return found
 
 
+async def _active_caller(request: Request) -> Caller:
+    return await _caller(request, blocked_too=False)
+
+
+async def _any_caller(request: Request) -> Caller:
+    return await _caller(request, blocked_too=True)
+
+
+@found_by(_active_caller)
 async def caller(
     request: Request,
     x_api_key: Annotated[str | None, Header(description="The key.")] = None,
@@ -30,20 +40,22 @@ async def caller(
     Raises:
         Unauthorized: neither a good key nor a good token. Forbidden: another tenant's id, a blocked tenant.
     """
-    return await _caller(request, x_api_key, x_tenant_id, blocked_too=False)
+    return await known(request, _active_caller)
 
 
+@found_by(_any_caller)
 async def blocked_caller(
     request: Request,
     x_api_key: Annotated[str | None, Header(description="The key.")] = None,
     x_tenant_id: Annotated[str | None, Header(description="Tenant id; optional for a tenant's key.")] = None,
 ) -> Caller:
     """As `caller`, also for a blocked tenant: where it is told that it is."""
-    return await _caller(request, x_api_key, x_tenant_id, blocked_too=True)
+    return await known(request, _any_caller)
 
 
-async def _caller(request: Request, key: str | None, tenant: str | None, *, blocked_too: bool) -> Caller:
+async def _caller(request: Request, *, blocked_too: bool) -> Caller:
     have = services(request)
+    key, tenant = request.headers.get("x-api-key"), request.headers.get("x-tenant-id")
     request_id = request.headers.get("x-request-id", "")[:64] or None
     if key:
         return await have.keys.authenticate(

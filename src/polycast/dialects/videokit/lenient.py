@@ -1,16 +1,12 @@
-"""In front of the application: paths and queries as the vendor's samples write them, bodies within bounds."""
+"""In front of the application: paths and queries as the vendor's samples write them."""
 
 from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polycast.dialects.videokit.envelope import envelope
-
-MAX_BODY = 4 * 1024 * 1024
-"""bytes of a request body; media go to signed addresses"""
-
 
 _FORM = "/oauth/token"
 
@@ -20,7 +16,7 @@ class Lenient:
 
     A trailing slash is dropped unless it was written as %2F, `/vod/files` means `/vod/v1/files`, query names are found in any case, and a
     parameter without a value counts as not given. Bodies are JSON whatever type they claim, but for the one form.
-    NUL characters are refused here once: no text column can hold them. Bodies are cut off at `MAX_BODY`.
+    NUL characters are refused here once: no text column can hold them.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
@@ -38,8 +34,6 @@ class Lenient:
             await envelope(404, "common_1", "not found")(scope, receive, send)
         elif any("\0" in word for pair in query for word in pair):
             await envelope(400, "common_2", "a parameter contains a NUL character")(scope, receive, send)
-        elif _declared(scope) > MAX_BODY:
-            await envelope(413, "too_large", f"a body has at most {MAX_BODY} bytes")(scope, receive, send)
         else:
             pairs = [(name, value) for key, value in query if value for name in self._known(key)]
             changed = {
@@ -48,7 +42,7 @@ class Lenient:
                 "query_string": urlencode(pairs).encode(),
                 "headers": _headers(scope),
             }
-            await self._app(changed, _bounded(receive), send)
+            await self._app(changed, receive, send)
 
     def _known(self, key: str) -> list[str]:
         bare = key.removesuffix("[]")
@@ -78,21 +72,3 @@ def _headers(scope: Scope) -> list[tuple[bytes, bytes]]:
         return headers
     # all other bodies are JSON, whatever a client calls them: `curl -d` says that it sends a form
     return [(name, value) for name, value in headers if name != b"content-type"]
-
-
-def _declared(scope: Scope) -> int:
-    length = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-    return int(length) if length.isdigit() else 0
-
-
-def _bounded(receive: Receive) -> Receive:
-    """A body without Content-Length ends the request where it grows too long."""
-    got = 0
-
-    async def limited() -> Message:
-        nonlocal got
-        message = await receive()
-        got += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if got > MAX_BODY else message
-
-    return limited

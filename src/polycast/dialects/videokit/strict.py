@@ -2,13 +2,12 @@
 
 import json
 import math
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+
+from polycast.dialects.bodies import CallerFirst
 
 MAX_DEPTH = 64
 
@@ -27,16 +26,10 @@ class StrictRequest(Request):
         return value
 
 
-class StrictRoute(APIRoute):
-    """A route of a dialect: reads its body by `StrictRequest`."""
+class StrictRoute(CallerFirst):
+    """A route of a dialect: reads its body by `StrictRequest`, once the caller is known."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def strict(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
-
-        return strict
+    request_class = StrictRequest
 
 
 class _Refused(ValueError):
