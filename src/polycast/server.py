@@ -19,7 +19,7 @@ from polycast.delivery.app import delivery
 from polycast.dialects.gotipath.app import create_gotipath
 from polycast.dialects.unbuilt import unbuilt
 from polycast.dialects.videokit.app import create_videokit
-from polycast.domain.errors import PolycastError
+from polycast.domain.errors import PolycastError, TooSlow, Unavailable
 from polycast.proxies import TrustedProxies
 from polycast.services.registry import Services
 from polycast.settings import Settings
@@ -82,10 +82,14 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
         Route("/", _front),
         *delivered.routes,
     ]
-    framework = Starlette(routes=table, lifespan=lifespan)
+    framework = Starlette(
+        routes=table, lifespan=lifespan, exception_handlers={Unavailable: _unavailable, TooSlow: _too_slow}
+    )
     by_path = {MOUNTS[name]: app for name, app in dialects.items()}
     by_host = {host: (dialects[name], VENDOR_BASE[name]) for host, name in settings.hosts.items()}
-    front = HeardAnswers(_Front(framework, delivered.media, by_path, by_host))
+    front = HeardAnswers(
+        _Front(framework, delivered.media, by_path, by_host), silence_s=settings.client_silence_s
+    )
     return TrustedProxies(front, settings.trusted_proxies)
 
 
@@ -160,6 +164,17 @@ def host_name(scope: Scope) -> str:
     host = next((v for k, v in scope["headers"] if k == b"host"), b"").decode("latin-1").lower()
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    """What pages and the like answer while a part of the installation is away."""
+    assert isinstance(error, Unavailable)
+    return PlainTextResponse(f"{error.message}\n", 503, {"retry-after": "2", "cache-control": "no-store"})
+
+
+async def _too_slow(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooSlow)
+    return PlainTextResponse(f"{error.message}\n", 408)
 
 
 async def _healthy(request: Request) -> Response:

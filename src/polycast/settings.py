@@ -7,6 +7,7 @@ from its default. docs/configuration.md is generated from this file.
 import os
 import secrets
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -107,6 +108,13 @@ class Settings(BaseSettings):
         + ", ".join(f"`{name}`" for name in DIALECTS)
         + ".",
     )
+    client_silence_s: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds that a client may say nothing while it sends a request, or between two requests on one "
+        "connection; then it is cut off. Over so long a time a body must also bring 1 KiB/s.",
+    )
     accel_redirect: str = Field(
         "",
         description="Internal nginx location (`/objects/`) that serves the object folder; "
@@ -172,8 +180,8 @@ class Settings(BaseSettings):
     )
     outbound_allow: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Private hosts or networks that pulls may reach nevertheless, by commas "
-        "(`10.1.0.0/16,nas.lan`). All other private addresses are refused.",
+        description="Private addresses or networks that pulls may reach nevertheless, by commas "
+        "(`10.1.0.0/16,192.168.7.20`). All others are refused.",
     )
 
     # -- playback
@@ -191,6 +199,18 @@ class Settings(BaseSettings):
         return (
             [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("trusted_proxies", "outbound_allow")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for word in value:
+            try:
+                ip_network(word, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"{word!r} is no address and no network: write 10.1.0.5 or 10.1.0.0/16"
+                ) from None
+        return value
 
     @field_validator("hosts", mode="before")
     @classmethod

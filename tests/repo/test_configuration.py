@@ -1,11 +1,13 @@
 """One declaration of each setting; the page and everything that names one follow it."""
 
 import re
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from polycast.net.addresses import AddressPolicy
 from polycast.settings import PREFIX, SECRET_FILE, Settings, load
 from scripts import configuration
 from tests.repo.files import shown, texts
@@ -62,6 +64,9 @@ def test_lists_and_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("PUBLIC_URL", "ftp://x"),
         ("STALLED_AFTER_S", "3"),
         ("HTTP_PORT", "70000"),
+        ("OUTBOUND_ALLOW", "10.1.0.0/16,nas.lan"),
+        ("OUTBOUND_ALLOW", "10.1.0.0/64"),
+        ("TRUSTED_PROXIES", "10.0.0.1,10.0.0.300"),
     ],
 )
 def test_wrong_values_are_refused(
@@ -70,6 +75,12 @@ def test_wrong_values_are_refused(
     monkeypatch.setenv(f"{PREFIX}{name}", value)
     with pytest.raises(ValidationError):
         load(data=tmp_path)
+
+
+def test_networks_may_be_named_by_one_of_their_addresses(tmp_path: Path) -> None:
+    loaded = load(data=tmp_path, outbound_allow="10.1.0.5/16, 192.168.7.20", trusted_proxies="::1")
+    assert AddressPolicy(loaded.outbound_allow).permits(ip_address("10.1.9.9"))
+    assert not AddressPolicy(loaded.outbound_allow).permits(ip_address("192.168.7.21"))
 
 
 def test_the_secret_key_is_made_once_and_private(tmp_path: Path) -> None:

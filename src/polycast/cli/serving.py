@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 EX_CONFIG = 78
 """sysexits.h: a restart will not help"""
 _STOP_S = 5
+_CONNECTIONS = 32_768
+"""open at once in one process, at rest or at work: each costs some 10 KB, a viewer has one to six of them"""
+_OTHER_FILES = 512
+"""descriptors of everything else: the database, the store, the log"""
+_PING_MS = 20_000
+"""HTTP/2 clients that left without a word are found out by it"""
 
 
 def create_app() -> "ASGIApp":
@@ -47,6 +54,7 @@ def serve(settings: Settings) -> None:
 
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
 
     import polycast.server  # noqa: F401 - loaded once, shared by the workers that are forked from here
@@ -67,13 +75,31 @@ def serve(settings: Settings) -> None:
         loop=Loops.uvloop,
         websockets=False,
         backlog=2048,
-        # requests in progress per worker; the rest waits in the backlog
-        backpressure=1024,
+        # open connections of one process, those at rest too; the rest waits in the backlog
+        backpressure=connections(),
+        # the time for a head begins with the connection, and anew where the last answer ended
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.client_silence_s * 1000)),
+        http2_settings=HTTP2Settings(keep_alive_interval=_PING_MS),
         respawn_failed_workers=True,
         # a player that reads slowly must not hold up the stop
         workers_kill_timeout=_STOP_S,
         log_level=LogLevels.warning,
     ).serve()
+
+
+def connections() -> int:
+    """How many connections this process may hold open; raises its limit on descriptors as far as it may.
+
+    An answer may have a file open beside its connection. With more connections than descriptors the server
+    could not take any new one, and would try without a pause.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * _CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    have = wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
+    return max(64, (have - _OTHER_FILES) // 2)
 
 
 def main() -> int:

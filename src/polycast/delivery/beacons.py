@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from polycast.delivery.admission import Admission
-from polycast.domain.errors import Invalid, NotFound, TooLarge, Unavailable
+from polycast.domain.errors import Invalid, NotFound, TooLarge, TooSlow, Unavailable
 from polycast.domain.policy import Refusal, judge
 from polycast.services.playback import Playback
 from polycast.services.views import MAX_BATCH_BYTES, Views
@@ -33,7 +33,7 @@ class Beacons:
         return [Route("/beacons/{ident}", self.take, methods=["POST", "OPTIONS"])]
 
     async def take(self, request: Request) -> Response:
-        """204 once the batch is in the spool; 400, 403, 404, 413, or 503 while the spool is full."""
+        """204 once the batch is in the spool; 400, 403, 404, 408, 413, or 503 while the spool is full."""
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=_CORS)
         return Response(status_code=await self._status(request), headers=_CORS)
@@ -53,6 +53,8 @@ class Beacons:
             )
         except NotFound:
             return 404
+        except TooSlow:
+            return 408
         except TooLarge:
             return 413
         except (Invalid, ClientDisconnect):

@@ -7,7 +7,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from polycast.domain.errors import Conflict, NotFound, PolycastError, TooLarge, Unavailable
+from polycast.domain.errors import (
+    Conflict,
+    NotFound,
+    PolycastError,
+    QuotaExceeded,
+    TooLarge,
+    TooSlow,
+    Unavailable,
+)
 from polycast.protocols.errors import BadToken, ExpiredToken
 from polycast.services.uploads import Uploads
 
@@ -26,7 +34,9 @@ _ERRORS: dict[type[PolycastError], tuple[int, str, str | None]] = {
     BadToken: (403, "SignatureDoesNotMatch", "The request signature does not match"),
     NotFound: (404, "NoSuchUpload", "The upload does not exist"),
     Conflict: (409, "InvalidRequest", None),
+    TooSlow: (408, "RequestTimeout", None),
     TooLarge: (413, "EntityTooLarge", None),
+    QuotaExceeded: (403, "QuotaExceeded", None),
     Unavailable: (503, "SlowDown", None),
     PolycastError: (400, "InvalidRequest", None),
 }

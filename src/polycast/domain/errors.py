@@ -9,6 +9,7 @@
     │   └── NotStreamed    media that are there, but not as HLS or DASH
     ├── Conflict           the thing is in another state
     ├── TooLarge           over a size limit
+    ├── TooSlow            the caller stopped sending, or sends too slowly
     ├── QuotaExceeded      over the tenant's quota
     ├── RateLimited        too many calls
     ├── NotSupported       understood, but not done here
@@ -103,6 +104,10 @@ class Conflict(PolycastError):
 
 class TooLarge(PolycastError):
     code = "too_large"
+
+
+class TooSlow(PolycastError):
+    code = "too_slow"
 
 
 class QuotaExceeded(PolycastError):

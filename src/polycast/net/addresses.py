@@ -7,13 +7,15 @@ resolves differently a moment later (DNS rebinding) gains nothing.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
-from polycast.domain.errors import Invalid, UpstreamFailed
+from polycast.domain.errors import Invalid, Unavailable, UpstreamFailed
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -56,12 +58,59 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The resolver of the operating system."""
+    """The resolver of the operating system, asked in threads of its own.
+
+    A look-up that nobody waits for any more goes on until the system gives up, tens of seconds where the name's
+    servers are silent. In the event loop's pool such names would hold up the disk and the store, in threads that
+    the interpreter waits for also its end.
+
+    Args:
+        at_once: look-ups that run at the same time; others wait for one to end.
+        waiting: further ones are refused.
+        look_up: `socket.getaddrinfo`.
+    """
+
+    def __init__(
+        self, *, at_once: int = 16, waiting: int = 64, look_up: Callable[..., Any] = socket.getaddrinfo
+    ) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._most_waiting = waiting
+        self._waiting = 0
+        self._look_up = look_up
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """As `Resolver`. Raises Unavailable: too many names are being looked up."""
+        if self._free.locked() and self._waiting >= self._most_waiting:
+            raise Unavailable("too many names are being looked up: try again later")
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [str(address[4][0]) for address in found]
+        found: asyncio.Future[Sequence[str]] = loop.create_future()
+
+        def end(answer: Sequence[str] | Exception) -> None:
+            self._free.release()
+            if found.done():  # nobody waits any more
+                return
+            if isinstance(answer, Exception):
+                found.set_exception(answer)
+            else:
+                found.set_result(answer)
+
+        def run() -> None:
+            answer: Sequence[str] | Exception
+            try:
+                addresses = self._look_up(host, port, type=socket.SOCK_STREAM)
+                answer = [str(address[4][0]) for address in addresses]
+            except Exception as error:
+                answer = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(end, answer)
+
+        threading.Thread(target=run, name="resolver", daemon=True).start()
+        return await found
 
 
 def is_public(address: Address) -> bool:
@@ -96,7 +145,7 @@ class AddressPolicy:
     """
 
     def __init__(self, allow: Iterable[str] = (), resolver: Resolver | None = None) -> None:
-        self._allow = [ipaddress.ip_network(network) for network in allow]
+        self._allow = [ipaddress.ip_network(network, strict=False) for network in allow]
         self._resolver = resolver or SystemResolver()
 
     def permits(self, address: Address) -> bool:
@@ -115,7 +164,7 @@ class AddressPolicy:
 
         Raises:
             Invalid: the host has no address that may be reached, or is a number in disguise (field 'url').
-            UpstreamFailed: the name does not resolve.
+            UpstreamFailed: the name does not resolve. Unavailable: it cannot be looked up now.
         """
         found: Sequence[str]
         literal = literal_address(host)

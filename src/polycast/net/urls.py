@@ -19,7 +19,7 @@ _BAD_PORTS = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 
 _BAD_PORTS |= set(range(6665, 6670))
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110 5.6.2
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,4096}")
+_VALUE = re.compile(r"[\t\x20-\x7e]{0,4096}")  # RFC 9110 5.5: new values stay within US-ASCII
 _MAX_HEADERS = 50
 _OURS = {
     # decided by the connection or by us

@@ -13,6 +13,7 @@ _ERRORS = {
     "401": "The credentials are missing or wrong.",
     "403": "Not allowed with this key, or over the quota.",
     "404": "No such item.",
+    "408": "The body stopped coming.",
     "413": "The body is too large.",
     "429": "More than 60 requests a second.",
     "501": "Not part of this version.",

@@ -18,6 +18,7 @@ STATUS: dict[type[errors.PolycastError], int] = {
     errors.Conflict: 400,
     errors.UpstreamFailed: 400,
     errors.TooLarge: 413,
+    errors.TooSlow: 408,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,
     errors.QuotaExceeded: 403,

@@ -11,6 +11,7 @@ STATUS: dict[type[errors.PolycastError], tuple[int, str]] = {
     errors.Invalid: (400, "common_2"),
     errors.MediaError: (400, "media"),
     errors.TooLarge: (413, "too_large"),
+    errors.TooSlow: (408, "too_slow"),
     errors.Unauthorized: (401, "unauthorized"),
     errors.Forbidden: (403, "forbidden"),
     errors.NotFound: (404, "common_1"),

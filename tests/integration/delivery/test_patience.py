@@ -1,0 +1,173 @@
+"""Clients that say nothing: many of them keep nobody out, and each is cut off in time."""
+
+import contextlib
+import itertools
+import resource
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from polycast.domain.access import Role
+from polycast.services.registry import Services
+from polycast.services.tenants import Tenant, as_system
+from tests.integration.delivery.conftest import Installation
+from tests.integration.delivery.http_server import HttpServer
+from tests.integration.delivery.published import publish
+from tests.support.raw import connected
+
+MANY = 1100
+
+
+@pytest.fixture(scope="module")
+def impatient(installation: Installation) -> Iterator[HttpServer]:
+    """A server that waits for nobody longer than a second."""
+    settings = {"client_silence_s": 1}
+    with HttpServer(installation.data, installation.database_url, settings) as server:
+        yield server
+
+
+@pytest.fixture
+def descriptors() -> Iterator[None]:
+    """Room for many connections in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MANY + 512
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"at most {hard} descriptors here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def _key(services: Services, tenant: Tenant) -> tuple[str, dict[str, str]]:
+    """A key of the tenant, and the headers with which Gotipath takes it."""
+    key = await services.keys.create(as_system(tenant.ref, "system:test"), "test", Role.ADMIN)
+    assert key.secret is not None
+    names = ("X-Auth-ClientId", "X-Auth-LibraryId", "X-Auth-ApiKey")
+    values = (str(tenant.ref.organization_uid), str(tenant.ref.uid), key.secret)
+    return key.secret, dict(zip(names, values, strict=True))
+
+
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("asked", [False, True], ids=["silent", "between two requests"])
+async def test_connections_at_rest_keep_nobody_out(http_server: HttpServer, asked: bool) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        resting = [await stack.enter_async_context(connected(http_server.url)) for _ in range(MANY)]
+        if asked:
+            for connection in resting:
+                connection.head("GET", "/healthz", {})
+            for connection in resting:
+                assert (await connection.answer()).startswith(b"HTTP/1.1 200")
+        async with httpx.AsyncClient(base_url=http_server.url, timeout=30) as client:
+            assert (await client.get("/healthz")).text == "ok\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: "])
+async def test_half_a_head_is_cut_off(impatient: HttpServer, begun: bytes) -> None:
+    async with connected(impatient.url) as connection:
+        connection.send(begun)
+        assert b"200" not in await connection.rest()
+
+
+async def test_a_dripping_head_is_cut_off(impatient: HttpServer) -> None:
+    async with connected(impatient.url) as connection:
+        connection.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: ")
+        with pytest.raises(AssertionError, match="closed"):
+            await connection.answer(itertools.repeat(b"x"))
+            raise AssertionError("closed, with a word before")
+
+
+async def test_a_connection_between_two_requests_is_cut_off(impatient: HttpServer) -> None:
+    async with connected(impatient.url) as connection:
+        connection.head("GET", "/healthz", {})
+        assert (await connection.answer()).startswith(b"HTTP/1.1 200")
+        await connection.rest()
+
+
+@pytest.mark.parametrize("dripping", [False, True], ids=["silent", "dripping"])
+@pytest.mark.parametrize("length", ["content-length: 60000", "transfer-encoding: chunked"])
+class TestBodies:
+    """What stops coming, or comes a byte at a time, is answered 408 in the words of whoever is asked."""
+
+    async def _given_up(
+        self, server: HttpServer, request: tuple[str, str, dict[str, str]], length: str, dripping: bool
+    ) -> bytes:
+        method, path, headers = request
+        name, _, value = length.partition(": ")
+        block = b"x" if name == "content-length" else b"1\r\nx\r\n"
+        async with connected(server.url) as connection:
+            connection.head(method, path, headers | {name: value})
+            connection.send(block)
+            answer = await connection.answer(itertools.repeat(block) if dripping else ())
+            answer += await connection.rest()
+        assert answer.startswith(b"HTTP/1.1 408"), answer
+        return answer
+
+    async def test_a_part(
+        self, impatient: HttpServer, services: Services, tenant: Tenant, dripping: bool, length: str
+    ) -> None:
+        caller = as_system(tenant.ref, "system:test")
+        upload = await services.uploads.start(caller, name="a.mp4", size=60_000)
+        url = await services.uploads.part_url(caller, upload.file, 1, impatient.url)
+        answer = await self._given_up(impatient, ("PUT", urlsplit(url).path, {}), length, dripping)
+        assert b"<Code>RequestTimeout</Code>" in answer
+        assert await services.uploads.list_parts(upload.file) == []
+
+    async def test_tus_keeps_what_came(
+        self, impatient: HttpServer, services: Services, tenant: Tenant, dripping: bool, length: str
+    ) -> None:
+        caller = as_system(tenant.ref, "system:test")
+        _, credentials = await _key(services, tenant)
+        upload = await services.tus.create(caller, name="a.mp4", length=60_000, intent={})
+        headers = credentials | {
+            "tus-resumable": "1.0.0",
+            "upload-offset": "0",
+            "content-type": "application/offset+octet-stream",
+        }
+        path = f"/gotipath/v1/tusupload/{upload.file.uid}"
+        answer = await self._given_up(impatient, ("PATCH", path, headers), length, dripping)
+        assert b'"success":false' in answer
+        assert (await services.tus.state(caller, upload.file.uid)).offset >= 1
+        # the turn is free again
+        async with services.uploads.alone(upload.file):
+            pass
+
+    @pytest.mark.parametrize("dialect", ["gotipath", "videokit"])
+    async def test_json(
+        self,
+        impatient: HttpServer,
+        services: Services,
+        tenant: Tenant,
+        dialect: str,
+        dripping: bool,
+        length: str,
+    ) -> None:
+        key, credentials = await _key(services, tenant)
+        path, headers = {
+            "gotipath": (f"/gotipath/v1/libraries/{tenant.ref.uid}/videos", credentials),
+            "videokit": ("/videokit/vod/v1/files/start", {"x-api-key": key}),
+        }[dialect]
+        answer = await self._given_up(impatient, ("POST", path, headers), length, dripping)
+        assert b'"success":false' in answer
+        assert b"access-control-allow-origin" in answer.lower() or dialect == "videokit"
+
+    async def test_beacons(
+        self, impatient: HttpServer, services: Services, tenant: Tenant, dripping: bool, length: str
+    ) -> None:
+        made = await publish(services, tenant)
+        await self._given_up(impatient, ("POST", f"/beacons/{made.code}", {}), length, dripping)
+
+
+async def test_a_slow_line_is_waited_for(impatient: HttpServer, services: Services, tenant: Tenant) -> None:
+    """Many times as long as a client may be silent, at a few times the least pace."""
+    caller = as_system(tenant.ref, "system:test")
+    blocks = [b"%02d" % n + b"x" * 998 for n in range(40)]
+    upload = await services.uploads.start(caller, name="a.mp4", size=sum(map(len, blocks)))
+    url = await services.uploads.part_url(caller, upload.file, 1, impatient.url)
+    async with connected(impatient.url) as connection:
+        connection.head("PUT", urlsplit(url).path, {"content-length": str(sum(map(len, blocks)))})
+        answer = await connection.answer(iter(blocks), pause_s=0.15)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    (part,) = await services.uploads.list_parts(upload.file)
+    assert part.size == sum(map(len, blocks))
