@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from polycast.db.reader import Reader, is_alive
@@ -21,6 +22,11 @@ DEADLOCK = "40P01"
 UNIQUE_VIOLATION = "23505"
 EXCLUSION_VIOLATION = "23P01"
 DISK_FULL = "53100"
+LOCK_TIMEOUT = "55P03"
+STATEMENT_TIMEOUT = "57014"
+
+OVERLOAD = frozenset({LOCK_TIMEOUT, STATEMENT_TIMEOUT, "53000", "53200", "53300", "53400"})
+"""States of PostgreSQL that mean "not now": no lock or no answer in time, no memory, no connection left."""
 
 RACES = frozenset({SERIALIZATION_FAILURE, DEADLOCK, UNIQUE_VIOLATION, EXCLUSION_VIOLATION})
 """States of PostgreSQL that mean "another transaction was first": the same work may succeed when begun anew."""
@@ -83,7 +89,8 @@ class Database:
         """One transaction: committed when the block ends, rolled back when it raises or is cancelled.
 
         Raises:
-            DatabaseUnavailable: no connection to the server, or it was lost in the block.
+            DatabaseUnavailable: no connection to the server, it was lost in the block, or a statement did not get
+                its lock or its answer in time.
         """
         async with self._connection(self.engine) as connection, connection.begin():
             yield connection
@@ -93,7 +100,7 @@ class Database:
         """A connection for reads; what it began is rolled back at the end.
 
         Raises:
-            DatabaseUnavailable: no connection to the server, or it was lost in the block.
+            DatabaseUnavailable: as `transaction`.
         """
         async with self._connection(self.engine) as connection:
             yield connection
@@ -106,7 +113,7 @@ class Database:
         What is read with every call goes by `reader`, which costs less still.
 
         Raises:
-            DatabaseUnavailable: no connection to the server, or it was lost in the block.
+            DatabaseUnavailable: as `transaction`.
         """
         async with self._connection(self._autocommit) as connection:
             yield connection
@@ -115,6 +122,8 @@ class Database:
     async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
             connection = await engine.connect()
+        except NoneFree as error:
+            raise DatabaseUnavailable("the database is busy") from error
         except (OperationalError, InterfaceError, TimeoutError) as error:
             raise DatabaseUnavailable("the database is not available") from error
         try:
@@ -122,8 +131,11 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseUnavailable("the connection to the database was lost") from error
-            if sqlstate(error) == DISK_FULL:
+            state = sqlstate(error)
+            if state == DISK_FULL:
                 raise StorageFull("the disk of the database is full") from error
+            if state in OVERLOAD:
+                raise DatabaseUnavailable("the database is busy") from error
             raise
         finally:
             await connection.close()

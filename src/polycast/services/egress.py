@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
 from polycast.db.tables import assets, usage
-from polycast.domain.errors import PolycastError
+from polycast.domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,14 @@ _KIND = "egress_bytes"
 
 
 class Egress:
-    """Bytes of media by asset, and of source files by tenant, counted in this process."""
+    """Bytes of media by asset, and of source files by tenant, counted in this process.
 
-    def __init__(self, db: Database) -> None:
+    They are written down every `every_s` seconds.
+    """
+
+    def __init__(self, db: Database, *, every_s: float = _EVERY_S) -> None:
         self._db = db
+        self._every_s = every_s
         self._sent: Counter[UUID] = Counter()
         self._files: Counter[int] = Counter()
 
@@ -44,7 +48,7 @@ class Egress:
         """Write down what was counted, again and again, and once more when it is cancelled."""
         try:
             while True:
-                await asyncio.sleep(_EVERY_S)
+                await asyncio.sleep(self._every_s)
                 await self._try_flush()
         finally:
             await self._try_flush()
@@ -52,8 +56,11 @@ class Egress:
     async def _try_flush(self) -> None:
         try:
             await self.flush()
-        except PolycastError as error:  # the database is away for a moment: what was counted stays
+        except Unavailable as error:  # the database is away for a moment: what was counted stays
             log.warning("egress is not written down yet: %s", error.message)
+        except Exception:
+            # what is wrong with one write must not end all counting: nobody would begin it anew
+            log.exception("egress is not written down")
 
     async def flush(self) -> None:
         """Move what was counted into the ledger. Bytes of an asset that is gone meanwhile count for nobody."""

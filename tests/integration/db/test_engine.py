@@ -51,16 +51,31 @@ async def test_a_cancelled_transaction_is_rolled_back(database: Database) -> Non
 async def test_slow_statements_and_locks_are_ended(database_url: str) -> None:
     database = Database(database_url, statement_timeout_s=0.2, lock_timeout_s=0.1)
     try:
-        with pytest.raises(DBAPIError) as slow:
-            async with database.transaction() as tx:
-                await tx.execute(text("SELECT pg_sleep(30)"))
-        assert sqlstate(slow.value) == "57014"
+        for begin in (database.transaction, database.connect, database.read):
+            with pytest.raises(DatabaseUnavailable) as slow:
+                async with begin() as tx:
+                    await tx.execute(text("SELECT pg_sleep(30)"))
+            assert sqlstate(slow.value.__cause__ or slow.value) == "57014"
         async with database.transaction() as holder:
             await holder.execute(text("LOCK TABLE organizations"))
-            with pytest.raises(DBAPIError) as locked:
+            with pytest.raises(DatabaseUnavailable) as locked:
                 async with database.transaction() as tx:
                     await tx.execute(INSERT, {"name": "x"})
-            assert sqlstate(locked.value) == "55P03"
+            assert sqlstate(locked.value.__cause__ or locked.value) == "55P03"
+    finally:
+        await database.dispose()
+
+
+async def test_no_free_connection_is_unavailable(database_url: str) -> None:
+    """The database is there, but all connections to it are busy: what is known may be used meanwhile."""
+    database = Database(database_url, pool_size=1, overflow=0, pool_timeout_s=0.1)
+    try:
+        async with database.connect():
+            for begin in (database.transaction, database.connect, database.read):
+                with pytest.raises(DatabaseUnavailable):
+                    async with begin():
+                        pass
+        await database.ping()
     finally:
         await database.dispose()
 
