@@ -1,6 +1,5 @@
 """Manifests: rendered from track rows and track logs, the same bytes for every viewer."""
 
-from collections import OrderedDict
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,9 +11,11 @@ from polycast.domain.tracks import TrackHeader
 from polycast.protocols import hls, mpd
 from polycast.protocols.language import display_name
 from polycast.protocols.published import PublishedTrack
+from polycast.services.keeping import Kept
 from polycast.services.playback import Playback, Presentation
 
-_KEPT = 256
+_KEPT_BYTES = 32 * 1024 * 1024
+"""memory for finished media playlists: some 60 bytes a segment"""
 
 
 class Manifests:
@@ -22,7 +23,7 @@ class Manifests:
 
     def __init__(self, playback: Playback) -> None:
         self._playback = playback
-        self._playlists: OrderedDict[tuple[UUID, UUID, str], str] = OrderedDict()
+        self._playlists: Kept[tuple[UUID, UUID, str], str] = Kept(_KEPT_BYTES)
 
     def multivariant(self, shown: Presentation, up: str) -> str:
         """The HLS multivariant playlist.
@@ -54,7 +55,6 @@ class Manifests:
         """
         key = (asset, generation.uid, name)
         if (known := self._playlists.get(key)) is not None:
-            self._playlists.move_to_end(key)
             return known, True
         track = next((t for t in generation.tracks if t.name == name), None)
         if track is None:
@@ -76,9 +76,7 @@ class Manifests:
             byte_ranges=pictures,
         ).render()
         if log.complete:
-            self._playlists[key] = text
-            if len(self._playlists) > _KEPT:
-                self._playlists.popitem(last=False)
+            self._playlists.keep(key, text, 512 + len(text))
         return text, log.complete
 
     async def dash(self, shown: Presentation, up: str) -> str:

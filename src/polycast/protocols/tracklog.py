@@ -65,12 +65,13 @@ def whole_length(data: bytes) -> int:
     return data.rfind(b"\n") + 1
 
 
-def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> TrackLog:
+def loads(data: bytes, *, max_bytes: int = MAX_BYTES, hashes: bool = True) -> TrackLog:
     """Read a stored log.
 
     Args:
         data: the object's bytes; a last line without line feed is ignored.
         max_bytes: refuse more than this.
+        hashes: False leaves those of segments out: a third of the memory, which only checks of bytes need.
 
     Raises:
         TrackLogError: too long, no header, a line that is not of this format, or lines after the end.
@@ -88,7 +89,7 @@ def loads(data: bytes, *, max_bytes: int = MAX_BYTES) -> TrackLog:
             raise TrackLogError(f"track log line {number}: something follows the end")
         value = _decode(raw, number)
         if isinstance(value, list):
-            segments.append(_segment(value, number))
+            segments.append(_segment(value, number, hashes=hashes))
         elif value == {"end": True}:
             complete = True
         else:
@@ -146,18 +147,19 @@ def _object_ref(raw: Any) -> ObjectRef | None:
     return ObjectRef(_key(raw[0], 1), _count(raw[1], 1), _count(raw[2], 1), _hash(raw[3], 1))
 
 
-def _segment(value: list[Any], number: int) -> Segment:
+def _segment(value: list[Any], number: int, *, hashes: bool) -> Segment:
     # more members than we know were written by a later release: the known ones keep their places
     if len(value) < _FIELDS:
         raise TrackLogError(f"track log line {number}: a segment has {_FIELDS} members")
     start, duration, size, key, offset, sha256, samples, flags, wall = value[:_FIELDS]
+    checked = _hash(sha256, number)
     return Segment(
         start=_signed(start, number),
         duration=_count(duration, number),
         size=_count(size, number),
         object=_key(key, number),
         offset=_count(offset, number),
-        sha256=_hash(sha256, number),
+        sha256=checked if hashes else "",
         samples=_count(samples, number),
         flags=_count(flags, number),
         wall_clock_us=None if wall is None else _signed(wall, number),

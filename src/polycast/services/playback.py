@@ -23,13 +23,17 @@ from polycast.services.asset_details import find_asset
 from polycast.services.asset_rows import attachment_from_row, with_tracks
 from polycast.services.content_tokens import Ticket, read_content_token
 from polycast.services.freshness import Fresh
+from polycast.services.keeping import Kept
 from polycast.services.vault import Vault
 from polycast.storage.interface import ObjectStore
 
 SESSION_LIFE_S = 6 * 3600
 POLICY_S = 5.0
 """how old what is known of an asset's policy may be"""
-_LOGS_KEPT = 512
+LOGS_BYTES = 64 * 1024 * 1024
+"""memory for track logs, in each process: 180 hours of segments of four seconds, in one rendition"""
+LOG_BYTES, SEGMENT_BYTES = 4096, 340
+"""memory that a log takes, and each of its segments"""
 _KNOWN_CODES = 20_000
 _PLAYS = (GenerationState.PUBLISHED, GenerationState.GROWING)
 
@@ -101,7 +105,7 @@ class Playback:
         self._ring = ring
         self._vault = vault
         self._session_s = session_s
-        self._logs: OrderedDict[str, TrackLog] = OrderedDict()
+        self._logs: Kept[str, TrackLog] = Kept(LOGS_BYTES)
         self._codes: OrderedDict[int, UUID] = OrderedDict()
         self._access: Fresh[UUID, Access] = Fresh(self._load_access, max_age_s=POLICY_S)
 
@@ -262,20 +266,17 @@ class Playback:
         return Presentation(asset, found, access.policy, access.owner)
 
     async def log(self, asset: UUID, folder: str, track: str) -> TrackLog:
-        """A track's log; finished ones are kept in memory, growing ones are read each time.
+        """A track's log without its hashes; finished ones are kept in memory, growing ones are read each time.
 
         Raises:
             NotFound: no such track.
         """
         key = f"media/{asset}/g/{folder}/{track}/log.jsonl"
         if (known := self._logs.get(key)) is not None:
-            self._logs.move_to_end(key)
             return known
-        log = tracklog.loads(await self._store.get(key))
+        log = tracklog.loads(await self._store.get(key), hashes=False)
         if log.complete:
-            self._logs[key] = log
-            if len(self._logs) > _LOGS_KEPT:
-                self._logs.popitem(last=False)
+            self._logs.keep(key, log, LOG_BYTES + SEGMENT_BYTES * len(log.segments))
         return log
 
     async def image(self, asset: UUID, ident: str) -> tuple[str, str]:
