@@ -1,6 +1,6 @@
 """Disk quotas: how many bytes a tenant may store."""
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
@@ -10,6 +10,8 @@ from polycast.domain.errors import QuotaExceeded
 from polycast.domain.states import FileStatus
 
 _LOCK = 0x71756F74  # "quot"
+RECEIVED = func.coalesce(cast(files.c.intent["received"].astext, BigInteger), 0)
+"""bytes that an upload of unannounced size holds; see services/incoming"""
 
 
 class Quotas:
@@ -26,35 +28,40 @@ class Quotas:
     async def limit(self, caller: Caller) -> int | None:
         """Bytes the tenant may store in all; None: no limit."""
         async with self._db.read() as tx:
-            return await self._limit(tx, caller)
+            return await self._limit(tx, caller.tenant.num)
 
     async def check(self, caller: Caller, size: int) -> None:
         """Raises QuotaExceeded when `size` more bytes are more than the tenant may store, open uploads counted
-        with what they announced."""
+        with what they announced, or else hold."""
         async with self._db.read() as tx:
-            await self._check(tx, caller, size)
+            await self._check(tx, caller.tenant.num, size)
 
     async def check_in_turn(self, tx: AsyncConnection, caller: Caller, size: int) -> None:
         """As `check`, one at a time until the end of the transaction: of many that begin at once only those
         that fit may go on. All of it on the transaction's own connection, since others wait for it."""
-        if await self._limit(tx, caller) is not None:
-            await tx.execute(select(func.pg_advisory_xact_lock(_LOCK, caller.tenant.num)))
-            await self._check(tx, caller, size)
+        await self.check_tenant_in_turn(tx, caller.tenant.num, size)
 
-    async def _limit(self, tx: AsyncConnection, caller: Caller) -> int | None:
-        own = await tx.execute(select(tenants.c.quota_bytes).where(tenants.c.num == caller.tenant.num))
+    async def check_tenant_in_turn(self, tx: AsyncConnection, tenant_num: int, size: int) -> None:
+        """As `check_in_turn`, where nobody calls: a part of an upload knows its tenant alone."""
+        if await self._limit(tx, tenant_num) is not None:
+            await tx.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_num)))
+            await self._check(tx, tenant_num, size)
+
+    async def _limit(self, tx: AsyncConnection, tenant_num: int) -> int | None:
+        own = await tx.execute(select(tenants.c.quota_bytes).where(tenants.c.num == tenant_num))
         return own.scalar() or self._default or None
 
-    async def _check(self, tx: AsyncConnection, caller: Caller, size: int) -> None:
-        limit = await self._limit(tx, caller)
+    async def _check(self, tx: AsyncConnection, tenant_num: int, size: int) -> None:
+        limit = await self._limit(tx, tenant_num)
         if limit is None:
             return
-        coming = func.sum(files.c.declared_size).filter(files.c.status == FileStatus.UPLOADING)
+        held = func.coalesce(files.c.declared_size, RECEIVED)
+        coming = func.sum(held).filter(files.c.status == FileStatus.UPLOADING)
         sources = select(func.coalesce(func.sum(files.c.size), 0) + func.coalesce(coming, 0)).where(
-            files.c.tenant_num == caller.tenant.num
+            files.c.tenant_num == tenant_num
         )
         media = select(func.coalesce(func.sum(assets.c.stored_size), 0)).where(
-            assets.c.tenant_num == caller.tenant.num
+            assets.c.tenant_num == tenant_num
         )
         used = (await tx.execute(select(sources.scalar_subquery() + media.scalar_subquery()))).scalar_one()
         if int(used) + size > limit:

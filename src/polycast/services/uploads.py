@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
@@ -17,7 +17,7 @@ from polycast.db.engine import Database
 from polycast.db.tables import assets, files, tenants
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import AssetSource
-from polycast.domain.errors import Conflict, Invalid, NotFound
+from polycast.domain.errors import Conflict, DatabaseUnavailable, Invalid, NotFound, TooLarge
 from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
@@ -31,6 +31,7 @@ from polycast.services.files import (
     from_row,
     search_grams,
 )
+from polycast.services.incoming import Incoming
 from polycast.services.probing import Probing
 from polycast.services.quotas import Quotas
 from polycast.services.tenants import Tenants, as_system
@@ -43,6 +44,8 @@ MAX_PART_SIZE = 5 * 1024**3
 URL_LIFE = timedelta(hours=24)
 _HOLD_S = 30.0
 """after so long without a sign of life a writer is taken for dead"""
+_SAFE = 0.8
+"""the part of it after which it stops by itself: what it has begun to write then ends before others begin"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Uploads:
         *,
         expiry: timedelta = timedelta(days=2),
         max_bytes: int = MAX_FILE_SIZE,
+        hold_s: float = _HOLD_S,
     ) -> None:
         self._db = db
         self._store = store
@@ -78,6 +82,8 @@ class Uploads:
         self._probing = probing
         self._expiry = expiry
         self._max_bytes = max_bytes
+        self._hold_s = hold_s
+        self._incoming = Incoming(db, store, quotas, max_bytes)
 
     @property
     def max_bytes(self) -> int:
@@ -190,17 +196,29 @@ class Uploads:
 
         Raises:
             BadToken, ExpiredToken: the token is not ours or too old.
-            NotFound: the upload is gone. Conflict: it is closed. TooLarge: more bytes than the part has.
+            NotFound: the upload is gone. Conflict: it is closed. TooLarge: more bytes than the part has, or than
+                any file may have. QuotaExceeded: the tenant's disk quota would be exceeded.
         """
         part = verify_upload_part(self._ring, token, now=(now or datetime.now(UTC)).timestamp())
         file = await self._by_uid(UUID(part.upload))
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
             raise Conflict(f"the upload is {file.status.value}")
-        received = await self._store.put_part(
-            file.key, file.upload_id, part.part, body, part.max_bytes, size=length
-        )
+        if length is not None and length > part.max_bytes:
+            raise TooLarge(f"the part is larger than {part.max_bytes} bytes", field="size")
+        async with self._counted(file, part.part, body, length) as counted:
+            received = await self._store.put_part(
+                file.key, file.upload_id, part.part, counted, part.max_bytes, size=length
+            )
         await reached("upload.part")
         return received
+
+    def _counted(
+        self, file: File, number: int, body: AsyncIterator[bytes], length: int | None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """What was announced at the start was judged at the start; anything else is judged as it comes."""
+        if file.declared_size is not None:
+            return nullcontext(body)
+        return self._incoming.counted(file, number, body, length)
 
     async def list_parts(self, file: File) -> list[PartInfo]:
         """Parts received so far, ascending; empty when the upload is closed."""
@@ -221,6 +239,7 @@ class Uploads:
         Raises:
             Invalid: a part is missing, unknown, or of another size or ETag; `field` is `parts`.
             Conflict: the upload was cancelled.
+            TooLarge, QuotaExceeded: more bytes came than may; only where no size was announced.
             Unreadable: an image or caption that is none.
         """
         caller.require(Permission.WRITE)
@@ -233,8 +252,7 @@ class Uploads:
             if len(ordered) != expected:
                 raise Invalid(f"the upload has {expected} parts, {len(ordered)} were named", field="parts")
         if file.declared_size is None and file.status is FileStatus.UPLOADING:
-            received = await self._store.list_parts(file.key, file.upload_id)
-            await self._quotas.check(caller, sum(part.size for part in received))
+            await self._check_size(caller, file, {number for number, _ in ordered})
         # checked before the parts are joined: a refused completion can be mended and tried again
         info = await self._store.complete_multipart(
             file.key, file.upload_id, ordered, expected_size=file.declared_size
@@ -246,38 +264,77 @@ class Uploads:
         await reached("upload.completed")
         return done
 
+    async def _check_size(self, caller: Caller, file: File, named: Container[int]) -> None:
+        assert file.upload_id is not None
+        try:
+            parts = await self._store.list_parts(file.key, file.upload_id)
+        except NotFound:
+            return  # joined before a crash, and judged before that; or gone, which joining will tell
+        size = sum(part.size for part in parts if part.number in named)
+        if size > self._max_bytes:
+            raise TooLarge(f"a file has at most {self._max_bytes} bytes", field="parts")
+        # what it holds is counted already
+        await self._quotas.check(caller, size - int(file.intent.get("received", 0)))
+
     @asynccontextmanager
     async def alone(self, file: File) -> AsyncIterator[None]:
         """Be the only one, on all machines, who writes to an upload; for as long as this process lives.
 
+        Others are let in once the database was not told for `hold_s` that this one lives; the block is ended
+        before that, wherever it is.
+
         Raises:
-            Conflict: somebody else is at it.
+            Conflict: somebody else is at it, or may be from now on.
         """
         holder = uuid4().hex
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         if not await self._hold(file, holder):
             raise Conflict("another request is writing to this upload")
 
-        async def stay() -> None:
+        async def stay(turn: asyncio.Timeout) -> None:
             while True:
-                await asyncio.sleep(_HOLD_S / 3)
-                await self._hold(file, holder)
+                await asyncio.sleep(self._hold_s / 6)
+                asked = clock()
+                try:
+                    held = await self._hold(file, holder)
+                except DatabaseUnavailable as error:  # it may be back in time
+                    log.warning("the turn at upload %s is not renewed yet: %s", file.uid, error.message)
+                    continue
+                turn.reschedule(asked + _SAFE * self._hold_s if held else clock())
+                if not held:
+                    return
 
-        staying = asyncio.create_task(stay())
+        staying: asyncio.Task[None] | None = None
         try:
-            yield
+            async with asyncio.timeout_at(begun + _SAFE * self._hold_s) as turn:
+                staying = asyncio.create_task(stay(turn))
+                yield
+        except TimeoutError as error:
+            if not turn.expired():
+                raise
+            raise Conflict(
+                "the turn at this upload was lost: ask where it stands, and go on there"
+            ) from error
         finally:
-            staying.cancel()
-            await asyncio.gather(staying, return_exceptions=True)
-            async with self._db.transaction() as tx:
-                await tx.execute(
-                    update(files)
-                    .where(files.c.num == file.num, files.c.intent["writer"]["holder"].astext == holder)
-                    .values(intent=files.c.intent.op("-")("writer"))
-                )
+            if staying is not None:
+                staying.cancel()
+                await asyncio.gather(staying, return_exceptions=True)
+            # else the turn ends by itself
+            with suppress(DatabaseUnavailable):
+                await self._let_go(file, holder)
+
+    async def _let_go(self, file: File, holder: str) -> None:
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(files)
+                .where(files.c.num == file.num, files.c.intent["writer"]["holder"].astext == holder)
+                .values(intent=files.c.intent.op("-")("writer"))
+            )
 
     async def _hold(self, file: File, holder: str) -> bool:
         now = func.extract("epoch", func.now())
-        writer = func.jsonb_build_object("holder", holder, "until", now + _HOLD_S)
+        writer = func.jsonb_build_object("holder", holder, "until", now + self._hold_s)
         async with self._db.transaction() as tx:
             held = await tx.execute(
                 update(files)

@@ -2,13 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from polycast.db.engine import Database
 from polycast.domain.errors import Conflict
+from polycast.domain.files import File
 from polycast.domain.states import FileStatus
+from polycast.services.uploads import Uploads
 from tests.support.media import Media
 from tests.support.studio import Studio
+from tests.support.waiting import STRETCH, until
 
 
 async def _bytes(data: bytes) -> AsyncIterator[bytes]:
@@ -67,3 +74,71 @@ async def _parts(studio: Studio) -> list[tuple[int, str]]:
 
     row = (await studio.rows("SELECT key FROM files"))[0]
     return [(1, hashlib.md5(await studio.services.store.get(row.key), usedforsecurity=False).hexdigest())]
+
+
+HOLD_S = 1.2 * STRETCH
+
+
+@asynccontextmanager
+async def _hasty(studio: Studio) -> AsyncIterator[tuple[Uploads, File]]:
+    """Uploads of another process, whose writers are soon taken for dead and never wait long for a lock."""
+    have = studio.services.uploads
+    db = Database(studio.services.db.url, lock_timeout_s=0.05)
+    parts = (have._store, have._ring, have._tenants, have._quotas, have._assets, have._probing)
+    upload = await studio.services.tus.create(studio.caller, name="a.bin", length=4, intent={})
+    try:
+        yield Uploads(db, *parts, expiry=timedelta(days=2), hold_s=HOLD_S), upload.file
+    finally:
+        await db.dispose()
+
+
+async def _until_s(studio: Studio) -> float:
+    """Until when the writer's turn lasts, in seconds of the database's clock."""
+    rows = await studio.rows("SELECT intent->'writer'->>'until' AS until FROM files")
+    return float(rows[0].until)
+
+
+async def test_a_writer_outlives_a_database_that_is_busy_for_a_moment(studio: Studio) -> None:
+    async with _hasty(studio) as (uploads, file), uploads.alone(file):
+        begun = await _until_s(studio)
+        async with studio.services.db.transaction() as tx:
+            await tx.execute(text("SELECT num FROM files FOR UPDATE"))
+            waiting = text(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            async with studio.services.db.read() as look:
+
+                async def refused() -> bool:
+                    return (await look.execute(waiting)).first() is not None
+
+                await until(refused, what="the writer asks for its turn again, in vain")
+
+        async def renewed() -> bool:
+            return await _until_s(studio) > begun
+
+        await until(renewed, what="it asks once more")
+
+
+async def test_a_writer_that_lost_its_turn_stops(studio: Studio) -> None:
+    """Another one may write from now on: what this one still writes would get among it."""
+    async with _hasty(studio) as (uploads, file):
+        with pytest.raises(Conflict):
+            async with uploads.alone(file):
+                await studio.execute(
+                    """UPDATE files SET intent = jsonb_set(intent, '{writer,holder}', '"another"')"""
+                )
+                await asyncio.Event().wait()
+        row = (await studio.rows("SELECT intent FROM files"))[0]
+        assert row.intent["writer"]["holder"] == "another"
+
+
+async def test_a_writer_stops_before_its_turn_ends_without_a_word(studio: Studio) -> None:
+    async with _hasty(studio) as (uploads, file), studio.services.db.transaction() as tx:
+        with pytest.raises(Conflict):
+            async with uploads.alone(file):
+                await tx.execute(text("SELECT num FROM files FOR UPDATE"))
+                await asyncio.Event().wait()
+        left = text(
+            "SELECT (intent->'writer'->>'until')::float8 > extract(epoch FROM clock_timestamp()) FROM files"
+        )
+        assert (await tx.execute(left)).scalar_one() is True
