@@ -1,9 +1,11 @@
 """Section Manage Videos."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from fastapi import Path, Query
+from pydantic import TypeAdapter
+from starlette.responses import Response, StreamingResponse
 
 from polycast.dialects.gotipath.auth import BaseDep, LibraryCaller, ServicesDep
 from polycast.dialects.gotipath.errors import fields_named
@@ -21,6 +23,7 @@ from polycast.dialects.gotipath.schemas_videos import (
 from polycast.dialects.gotipath.wire import Envelope, optional_uid, uid
 from polycast.dialects.routing import Section
 from polycast.domain.access import Caller
+from polycast.domain.assets import Asset
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
 from polycast.domain.presets import PRESETS
@@ -31,6 +34,9 @@ from polycast.services.registry import Services
 router = Section(tags=["Manage Videos"], prefix="/libraries/{libraryId}/videos")
 MAX_PER_PAGE = 20_000
 """integrators ask for all their videos in one answer"""
+_AT_ONCE = 1000
+"""more are sent while they are read: they neither fill the memory nor hold up everybody else"""
+_ITEMS = TypeAdapter(list[VideoListItem])
 KINDS = ("vod", "recording")
 """assets that are videos here; live ones have a section of their own"""
 _TALLEST = "dash_hls_2160p"
@@ -66,17 +72,35 @@ async def list_videos(
     per_page: int = Query(100, ge=1, le=MAX_PER_PAGE, description="Videos in one answer."),
     page: int = Query(1, ge=1, le=10_000_000, description="Page, from 1."),
     collection_id: str = Query("", description="Only videos directly in this collection."),
-) -> Envelope[Sequence[VideoListItem]]:
+) -> Envelope[Sequence[VideoListItem]] | Response:
     """Videos whatever their status, newest first."""
-    found = await services.assets.list(
-        caller,
-        PageRequest(limit=per_page, page=page, descending=True, max_limit=MAX_PER_PAGE),
-        ListFilter(),
-        AssetFilter(kinds=KINDS, collection=optional_uid(collection_id, "collection") or None),
-        presentation=True,
-    )
+    asked = PageRequest(limit=per_page, page=page, descending=True, max_limit=MAX_PER_PAGE)
+    chosen = AssetFilter(kinds=KINDS, collection=optional_uid(collection_id, "collection") or None)
     look = Look(services, base)
+    if per_page > _AT_ONCE:
+        pieces = services.assets.list_in_pieces(caller, asked, ListFilter(), chosen, presentation=True)
+        # what is wrong with the question shows with the first of them, before the answer has begun
+        first = await anext(pieces, None)
+        return StreamingResponse(_in_pieces(caller, look, first or (), pieces), media_type="application/json")
+    found = await services.assets.list(caller, asked, ListFilter(), chosen, presentation=True)
     return Envelope(message="All Videos", result=[listed(caller, asset, look) for asset in found.items])
+
+
+async def _in_pieces(
+    caller: Caller, look: Look, first: Sequence[Asset], others: AsyncIterator[Sequence[Asset]]
+) -> AsyncIterator[bytes]:
+    """The envelope of a list, as it is written otherwise."""
+
+    def written(assets: Sequence[Asset]) -> bytes:
+        return _ITEMS.dump_json([listed(caller, asset, look) for asset in assets])[1:-1]
+
+    yield b'{"message":"All Videos","result":[' + written(first)
+    comma = b"," if first else b""
+    async for piece in others:
+        if piece:  # those of it that were deleted meanwhile are left out
+            yield comma + written(piece)
+            comma = b","
+    yield b'],"success":true}'
 
 
 @router.put("", operation_id="update_videos_stub", response_model=Envelope[VideoDetail])
