@@ -69,6 +69,7 @@ def serve(settings: Settings) -> None:
         port=settings.http_port,
         workers=settings.api_workers,
         # HTTP/2 by ALPN where there is TLS; without, browsers speak only HTTP/1
+        # (HTTPModes.auto looks at the first bytes without a clock: a TLS client that sends none keeps its place)
         http=HTTPModes.auto if tls else HTTPModes.http1,
         ssl_cert=settings.tls_certificate,
         ssl_key=settings.tls_key,

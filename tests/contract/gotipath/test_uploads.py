@@ -84,15 +84,20 @@ async def test_a_browser_uploads_parts_in_any_order_and_resumes(gotipath: Gotipa
 
 
 async def test_what_is_over_the_quota_is_refused(gotipath: Gotipath, media: Media) -> None:
-    """A browser does not announce its bytes: they are counted when it says that they are all there."""
+    """A browser does not announce its bytes: they are counted as they come, and again when all are there."""
     data = media.clip("h264").read_bytes()
     await gotipath.server.limit(gotipath.library, quota_bytes=len(data) - 1)
     upload = await opened(gotipath, await gotipath.create())
     where = f"/uploads/s3/multipart/{upload['uploadId']}"
     signed = (await gotipath.call("GET", f"{where}/1?key={quote(upload['key'], safe='')}")).json()
+    over = await gotipath.http.put(signed["url"], content=data)
+    assert (over.status_code, over.headers["access-control-allow-origin"]) == (403, "*")
+    assert "<Code>QuotaExceeded</Code>" in over.text
+    await gotipath.server.limit(gotipath.library, quota_bytes=len(data))
     sent = await gotipath.http.put(signed["url"], content=data)
     parts = {"parts": [{"PartNumber": 1, "ETag": sent.headers["etag"]}]}
     complete = f"{where}/complete?key={quote(upload['key'], safe='')}"
+    await gotipath.server.limit(gotipath.library, quota_bytes=len(data) - 1)
     refused = await gotipath.call("POST", complete, json=parts)
     assert refused.status_code == 403
     assert "quota" in refused.text

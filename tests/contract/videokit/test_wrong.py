@@ -9,9 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 
-from polycast.dialects.bodies import MAX_OPEN_BODY, MAX_VALUES
+from polycast.dialects.bodies import MAX_BODY, MAX_OPEN_BODY, MAX_VALUES
 from polycast.dialects.videokit.app import create_videokit
-from polycast.dialects.videokit.lenient import MAX_BODY
 from tests.contract.videokit.kit import Kit, error_of
 from tests.support.raw import connected
 
