@@ -38,6 +38,11 @@ async def record(tx: AsyncConnection, job_id: int, name: str, error: BaseExcepti
     return Failure(code, message, int(attempt), error, int(alike))
 
 
+async def losses(tx: AsyncConnection, job_id: int) -> int:
+    """How often a job has lost its worker so far."""
+    return int((await tx.execute(_ALIKE, {"job_id": job_id, "code": "lost"})).scalar_one())
+
+
 async def count(tx: AsyncConnection, job_id: int) -> int:
     """Failed tries of a job so far."""
     return int((await tx.execute(_COUNT, {"job_id": job_id})).scalar_one())

@@ -11,6 +11,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from polycast.db.engine import Database
+from polycast.jobs import recovery
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import Args, Failure
 from polycast.jobs.retry import Retry
@@ -92,6 +93,57 @@ async def test_a_job_that_kills_its_workers_is_given_up(
         final = await ended(database, queue, job)
     assert (final.status, final.failures) == ("failed", 2)
     assert [(f.code, f.attempts) for f in told] == [("lost", 2)]
+
+
+async def test_who_is_told_may_change_the_job(
+    database: Database, start: Callable[[], "subprocess.Popen[bytes]"], tmp_path: Path
+) -> None:
+    """As it does whose work is deleted in this moment: nothing of the job is held while somebody is told."""
+    told: list[Failure] = []
+
+    async def on_failed(args: Args, failure: Failure) -> None:
+        told.append(failure)
+        async with database.transaction() as tx:
+            assert await queue.cancel(tx, job)
+
+    queue = JobQueue(database.url, database.transaction)
+    queue.register("note", _nothing, queue="work", retry=Retry(max_attempts=1), on_failed=on_failed)
+    async with database.transaction() as tx:
+        job = await queue.enqueue(tx, "note", {"n": 1})
+    process = start()
+    await until(lambda: _noted(tmp_path), timeout_s=20)
+    process.kill()
+    async with working(queue, "other"):
+        final = await ended(database, queue, job, timeout_s=8)
+    assert (final.status, final.failures) == ("failed", 1)
+    assert len(told) == 1
+
+
+async def test_of_many_who_watch_one_tells(
+    database: Database, start: Callable[[], "subprocess.Popen[bytes]"], tmp_path: Path
+) -> None:
+    told: list[Failure] = []
+    others_have_looked = asyncio.Event()
+
+    async def on_failed(args: Args, failure: Failure) -> None:
+        told.append(failure)
+        await others_have_looked.wait()
+
+    queue = JobQueue(database.url, database.transaction)
+    queue.register("note", _nothing, queue="work", retry=Retry(max_attempts=1), on_failed=on_failed)
+    async with database.transaction() as tx:
+        job = await queue.enqueue(tx, "note", {"n": 1})
+    process = start()
+    await until(lambda: _noted(tmp_path), timeout_s=20)
+    process.kill()
+    process.wait()
+    telling = asyncio.create_task(recovery.take_over(queue, 0.0))
+    await until(lambda: told)
+    await asyncio.gather(*(recovery.take_over(queue, 0.0) for _ in range(3)))
+    others_have_looked.set()
+    await telling
+    final = await state(database, queue, job)
+    assert (final.status, final.failures, len(told)) == ("failed", 1, 1)
 
 
 async def test_a_job_cancelled_while_its_worker_was_dead_ends(
