@@ -233,10 +233,10 @@ def _register_jobs(
         await pictures.run(args["output"])
 
     async def run_fallback(args: Args) -> None:
-        await fallback.run(args["generation"])
+        await fallback.run(args["output"])
 
     async def run_iframes(args: Args) -> None:
-        await trick_play.run(args["generation"])
+        await trick_play.run(args["output"])
 
     async def run_pull(args: Args) -> None:
         await services.pulls.run(args["file"])

@@ -14,7 +14,6 @@ LONG: dict[str, str] = {
     "src/polycast/services/uploads.py": "one life of a file; receiving and completing are to part",
     "src/polycast/services/pipeline/process.py": "the plan of an output; packaging is to move out",
     "src/polycast/services/pipeline/records.py": "what all steps read and write; the work's loading is to move out",
-    "src/polycast/services/pipeline/chunks.py": "one claim, four kinds of work; sound is to move out",
 }
 
 

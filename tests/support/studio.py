@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 import av
+import httpx
 from sqlalchemy import text
 
 from polycast.bootstrap import Platform, build_platform, running
@@ -93,10 +94,15 @@ class Studio:
         parts: list[tuple[int, str]] = []
         for number in range(1, (upload.plan.parts_count if upload.plan else 1) + 1):
             url = await self.services.uploads.part_url(self.caller, upload.file, number, "http://test")
-            token = url.rpartition("/upload/")[2]
             piece = data[(number - 1) * _PART : number * _PART]
-            done = await self.services.uploads.put_part(token, _stream(piece), len(piece))
-            parts.append((number, done.etag))
+            if "/upload/" in url:
+                token = url.rpartition("/upload/")[2]
+                done = await self.services.uploads.put_part(token, _stream(piece), len(piece))
+                parts.append((number, done.etag))
+            else:  # straight to the store
+                async with httpx.AsyncClient() as client:
+                    answer = await client.put(url, content=piece)
+                parts.append((number, answer.raise_for_status().headers["etag"]))
         return await self.services.uploads.complete(self.caller, upload.file.uid, parts)
 
     async def make(self, *files: File, **more: Any) -> Asset:
@@ -219,7 +225,7 @@ class Studio:
         by_asset: dict[str, int] = {}
         async for info in self.services.store.list(""):
             kind, _, rest = info.key.partition("/")
-            if info.key.endswith("/log.jsonl"):
+            if info.key.endswith(("/log.jsonl", "/growing.jsonl")):
                 assert kind == "media"  # track logs are ours: the tenant does not pay for them
                 continue
             kept[kind] += info.size

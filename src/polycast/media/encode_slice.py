@@ -73,5 +73,17 @@ class Slicing(Tools):
             if error.reason != "exit":
                 raise
             raise Unreadable("the video's packets cannot be copied") from error
-        info = replace(source.info, video=(replace(video, index=0),), audio=(), captions=())
-        return Slice(target, info, replace(chunk, seek_s=None, deeper_s=None))
+        return in_slice(target, source.info, chunk)
+
+
+def in_slice(path: Path, info: SourceInfo, chunk: Chunk) -> Slice:
+    """A slice that lies at `path`, cut by `cut_slice` of this chunk from a source with these facts.
+
+    Raises:
+        NoPlayableTracks: the source has no video.
+    """
+    video = info.main_video
+    if video is None:
+        raise NoPlayableTracks("the file has no video to cut")
+    info = replace(info, video=(replace(video, index=0),), audio=(), captions=())
+    return Slice(path, info, replace(chunk, seek_s=None, deeper_s=None))

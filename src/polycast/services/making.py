@@ -81,7 +81,7 @@ async def cancel_work(tx: AsyncConnection, jobs: JobQueue, outputs: Sequence[int
     made = await tx.execute(select(generations.c.num).where(generations.c.output_num.in_(outputs)))
     locks = [assembly_lock(row.num) for row in made]
     for output in outputs:
-        locks += [process_lock(output), pictures_lock(output), fallback_lock(output)]
+        locks += [process_lock(output), pictures_lock(output), fallback_lock(output), iframes_lock(output)]
     await jobs.cancel_locked(tx, locks)
 
 

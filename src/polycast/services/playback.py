@@ -274,7 +274,12 @@ class Playback:
         key = f"media/{asset}/g/{folder}/{track}/log.jsonl"
         if (known := self._logs.get(key)) is not None:
             return known
-        log = tracklog.loads(await self._store.get(key), hashes=False)
+        try:
+            data = await self._store.get(key)
+        except NotFound:
+            # as long as it grows it is written there; see services/pipeline/workspace
+            data = await self._store.get(f"media/{asset}/g/{folder}/{track}/growing.jsonl")
+        log = tracklog.loads(data, hashes=False)
         if log.complete:
             self._logs.keep(key, log, LOG_BYTES + SEGMENT_BYTES * len(log.segments))
         return log

@@ -79,6 +79,41 @@ async def test_mp4_files_follow_the_source(studio: Studio, media: Media) -> None
     await studio.check_books()
 
 
+async def test_what_follows_is_made_of_what_is_published(studio: Studio, media: Media) -> None:
+    """Also where it was asked for by an earlier film, and waited until that one was replaced."""
+    await change(studio, mp4_fallback=True)
+    asset = await studio.make(await studio.upload(media.clip("tall")))
+    other = await studio.upload(media.clip("h264_no_b"))
+    async with studio.working("package", "encode"):
+        await studio.settled(asset.uid)
+        await studio.attach(asset.uid, other)
+        await studio.settled(asset.uid)
+    async with studio.working("pictures"):
+        await studio.quiet()
+    asset = await studio.asset(asset.uid)
+    assert asset.generation is not None
+    tracks = asset.generation.tracks
+    assert {t.rendition for t in tracks if t.kind == "iframe"} == {
+        t.name for t in tracks if t.kind == "video"
+    }
+    assert {a.label for a in asset.attachments if a.kind == "mp4"} == {"180p"}
+    await studio.clear()
+    await studio.check_books()
+
+
+async def test_nothing_follows_a_deletion(studio: Studio, media: Media) -> None:
+    await change(studio, mp4_fallback=True)
+    asset = await studio.make(await studio.upload(media.clip("tall")))
+    async with studio.working("package", "encode"):
+        await studio.settled(asset.uid)
+    waiting = (
+        "SELECT DISTINCT task_name FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = 'pictures'"
+    )
+    assert {row.task_name for row in await studio.rows(waiting)} == {"pictures", "iframes", "mp4_fallback"}
+    await studio.services.assets.delete(studio.caller, asset.uid)
+    assert await studio.rows(waiting) == []
+
+
 async def test_quota_is_of_what_is_stored_and_announced(studio: Studio, media: Media) -> None:
     size = media.clip("tall").stat().st_size
     await studio.execute("UPDATE tenants SET quota_bytes = :n", n=size * 2)

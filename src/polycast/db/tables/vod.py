@@ -249,7 +249,7 @@ chunk_jobs = Table(
     Column("args", JSONB, nullable=False, server_default=EMPTY_OBJECT),
     # higher first
     Column("priority", Integer, nullable=False, server_default=text("0")),
-    # held | released | done | failed
+    # uncut (its slice of the source is not stored yet) | held | released | done | failed
     Column("state", String, nullable=False, server_default="held"),
     Column("job_id", BigInteger),
     Column("weight", Double, nullable=False, server_default=text("1")),
@@ -307,5 +307,7 @@ chapters = Table(
     Column("start_s", Double, nullable=False),
     # NULL: until the next chapter or the end
     Column("end_s", Double),
+    # embedded (came in the file, goes with it) | written
+    Column("origin", String, nullable=False, server_default="written"),
     *timestamps(),
 )

@@ -18,9 +18,9 @@ from polycast.services import ledger
 from polycast.services.crashpoints import reached
 from polycast.services.making import fallback_lock, iframes_lock
 from polycast.services.pipeline.plan import GenerationPlan, SharedTrack
-from polycast.services.pipeline.process import UNPLANNED
 from polycast.services.pipeline.records import (
     OPEN,
+    UNPLANNED,
     NewTrack,
     Work,
     fail_generation,
@@ -32,7 +32,7 @@ from polycast.services.pipeline.records import (
     take_work,
 )
 from polycast.services.pipeline.trail import Trail
-from polycast.services.pipeline.workspace import Workspace
+from polycast.services.pipeline.workspace import GROWING_LOG, Workspace
 
 MP4_JOB = "mp4_fallback"
 IFRAMES_JOB = "iframes"
@@ -44,6 +44,7 @@ class _State:
 
     num: int
     uid: str
+    growing: bool
     plan: GenerationPlan
     work: Work
     results: dict[tuple[str, int], dict[str, Any]]
@@ -119,6 +120,7 @@ class Assemble:
         return _State(
             row.num,
             str(row.uid),
+            row.state == GenerationState.GROWING,
             GenerationPlan.from_json(row.plan),
             work,
             {(r.kind, r.position): r.result for r in rows if r.result},
@@ -182,7 +184,7 @@ class Assemble:
                         news = True
                 if news:
                     await settle(tx, self._jobs, work)
-                    await self._follow(tx, states[-1])
+                    await self._follow(tx, work)
         await reached("assemble.published")
 
     async def _list(self, tx: AsyncConnection, state: _State, listed: Sequence[NewTrack]) -> None:
@@ -197,6 +199,9 @@ class Assemble:
         await tx.execute(
             update(chunk_jobs).where(chunk_jobs.c.generation_num == state.num).values(result=None)
         )
+        if state.growing:
+            own = [t.name for t in listed if t.folder == state.uid]
+            await ledger.discard(tx, [f"{state.work.folder}g/{state.uid}/{n}/{GROWING_LOG}" for n in own])
         await ledger.record(
             tx,
             state.work.caller,
@@ -206,9 +211,8 @@ class Assemble:
             {"output": state.work.name, "step": state.plan.step, "tracks": [t.name for t in listed]},
         )
 
-    async def _follow(self, tx: AsyncConnection, last: _State) -> None:
+    async def _follow(self, tx: AsyncConnection, work: Work) -> None:
         """What begins when an output is whole."""
-        work = last.work
         done = (
             await tx.execute(
                 select(outputs.c.num).where(
@@ -220,21 +224,13 @@ class Assemble:
         ).first()
         if done is None:
             return
-        turn = work.caller.tenant.num
-        iframes = iframes_lock(work.output_num)
-        await self._jobs.enqueue(
-            tx, IFRAMES_JOB, {"generation": last.num}, lock=iframes, queueing_lock=iframes, turn=turn
-        )
+        # of the output, not of this generation: one that still waits when the next is published then does that one
+        args, turn = {"output": work.output_num}, work.caller.tenant.num
+        lock = iframes_lock(work.output_num)
+        await self._jobs.enqueue(tx, IFRAMES_JOB, args, lock=lock, queueing_lock=lock, turn=turn)
         if work.main and work.settings.mp4_fallback:
             lock = fallback_lock(work.output_num)
-            await self._jobs.enqueue(
-                tx,
-                MP4_JOB,
-                {"generation": last.num},
-                lock=lock,
-                queueing_lock=lock,
-                turn=turn,
-            )
+            await self._jobs.enqueue(tx, MP4_JOB, args, lock=lock, queueing_lock=lock, turn=turn)
 
     # ---- tracks
 

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from polycast.jobs.dispatcher import Dispatcher
 from polycast.jobs.queue import JobQueue
 from polycast.media.audio import AudioPiece
 from polycast.media.chunks import Chunk
+from polycast.media.encode_slice import Slice, in_slice
 from polycast.media.encode_split import EncodedChunk
 from polycast.media.grid import plan_grid
 from polycast.media.mp4 import mp4_output
@@ -39,14 +40,14 @@ from polycast.services.pipeline.records import (
     take_work,
     wake_assembly,
 )
+from polycast.services.pipeline.sound import Pieces
+from polycast.services.pipeline.teller import Teller
 from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 CHUNK_JOB = "encode_chunk"
-_TELL_S = 1.0
-"""how often a running job writes its progress"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Chunks:
             return
         await reached("chunk.claimed")
         started = time.monotonic()
-        tell = _Teller(lambda share: self._progress(job, share))
+        tell = Teller(lambda share: self._progress(job, share))
         async with Trail(self._db, job.work) as trail:
             trail.writes(job.generation_num, job.generation_uid)
             try:
@@ -105,7 +106,7 @@ class Chunks:
                     else:
                         await self._video(job, out, tell)
             except MediaError as error:
-                await self.failed(num, error.message)
+                await self.failed(num, error.message, attempt=job.attempt)
                 return
             except Superseded:
                 log.info("chunk job %s of %s is not wanted any more", job.kind, job.work.asset_uid)
@@ -121,20 +122,27 @@ class Chunks:
             "chunk job %s of %s done in %.1f s", job.kind, job.work.asset_uid, time.monotonic() - started
         )
 
-    async def failed(self, num: int, message: str) -> None:
-        """The chunk cannot be made, so neither can its generation."""
+    async def failed(self, num: int, message: str, *, attempt: int | None = None) -> None:
+        """The chunk cannot be made, so neither can its generation.
+
+        Args:
+            attempt: the try that says so; it has no say any more once a later one is at work. None: all have failed.
+        """
         async with self._db.transaction() as tx:
-            row = (await tx.execute(select(chunk_jobs).where(chunk_jobs.c.num == num))).first()
-            if row is None or row.state == "done":
+            at = select(chunk_jobs.c.output_num, chunk_jobs.c.generation_num).where(chunk_jobs.c.num == num)
+            row = (await tx.execute(at)).first()
+            work = await take_work(tx, row.output_num) if row is not None else None
+            if row is None or work is None:
                 return
-            work = await take_work(tx, row.output_num)
-            if work is None:
-                return
-            await tx.execute(
+            own = [] if attempt is None else [chunk_jobs.c.attempts == attempt]
+            marked = await tx.execute(
                 update(chunk_jobs)
-                .where(chunk_jobs.c.num == num, chunk_jobs.c.state != "done")
+                .where(chunk_jobs.c.num == num, chunk_jobs.c.state != "done", *own)
                 .values(state="failed", error=message, updated_at=func.now())
+                .returning(chunk_jobs.c.num)
             )
+            if marked.first() is None:
+                return
             await fail_generation(tx, self._jobs, work, row.generation_num, message)
             await Dispatcher.ring(tx)
 
@@ -191,15 +199,17 @@ class Chunks:
         async with self._db.connect() as tx:
             return (await tx.execute(select(chunk_jobs.c.num).where(*_held_by(job)))).first() is not None
 
-    async def _video(self, job: Claimed, out: Path, tell: "_Teller") -> None:
+    async def _video(self, job: Claimed, out: Path, tell: Teller) -> None:
         plan, chunk = job.plan, Chunk.from_json(job.args["chunk"])
         if plan.key is None or plan.info is None:
             raise MediaError("the plan names no source")
-        async with self._space.source(plan.key) as path:
+        sliced = job.args.get("slice")
+        async with self._space.source(sliced or plan.key) as path:
+            piece = in_slice(path, plan.info, chunk) if sliced else Slice(path, plan.info, chunk)
             encoded = await self._media.encode_chunk(
-                path,
-                plan.info,
-                chunk,
+                piece.path,
+                piece.info,
+                piece.chunk,
                 plan.renditions,
                 out,
                 speed="first" if job.kind == "first" else "standard",
@@ -219,10 +229,11 @@ class Chunks:
             encoded_ms=chunk.duration_s * 1000 * len(kept),
         )
 
-    async def _audio(self, job: Claimed, out: Path, tell: "_Teller") -> None:
+    async def _audio(self, job: Claimed, out: Path, tell: Teller) -> None:
         plan = job.plan.audio[job.position]
         early = job.plan.step == "first" and job.work.settings.early_play
-        stream = _Pieces(self, job, out, plan.name) if early else None
+        store, keep = partial(self._piece, job, out), partial(self._partial, job)
+        stream = Pieces(plan.name, store, keep) if early else None
         already: frozenset[str] = frozenset()
         try:
             async with self._space.source(plan.key) as path:
@@ -245,7 +256,7 @@ class Chunks:
         await reached("chunk.kept")
         await self._done(job, {"tracks": [kept.to_json()]}, size, encoded_ms=plan.info.duration_s * 1000)
 
-    async def _download(self, job: Claimed, out: Path, tell: "_Teller") -> None:
+    async def _download(self, job: Claimed, out: Path, tell: Teller) -> None:
         work = job.work
         choice = choose(work.sources, with_video=not work.preset.audio_only)
         file, info = choice.lead
@@ -321,15 +332,16 @@ class Chunks:
             await wake_assembly(tx, self._jobs, job.generation_num)
             await Dispatcher.ring(tx)
 
-    async def partial(self, job: Claimed, result: dict[str, Any]) -> None:
+    async def _partial(self, job: Claimed, result: dict[str, Any]) -> None:
         """Keep what is there of a running job, for a growing playlist."""
         async with self._db.transaction() as tx:
             if await lock_asset(tx, job.work.asset_num):
                 await tx.execute(update(chunk_jobs).where(*_held_by(job)).values(result=result))
                 await wake_assembly(tx, self._jobs, job.generation_num)
 
-    async def store_piece(self, job: Claimed, out: Path, name: str, piece: AudioPiece, *, head: bool) -> None:
+    async def _piece(self, job: Claimed, out: Path, piece: AudioPiece, head: bool) -> None:
         """Move one finished audio segment into the store, with `head` the init segment first."""
+        name = job.plan.audio[job.position].name
         prefix = f"{job.work.folder}g/{job.generation_uid}/{name}/"
         if head:
             data = await asyncio.to_thread((out / name / piece.init.object).read_bytes)
@@ -343,7 +355,10 @@ class Chunks:
                 await tx.execute(
                     update(chunk_jobs)
                     .where(*_held_by(job))
-                    .values(progress=min(share, 0.99), updated_at=func.now())
+                    # a second try begins anew, what was shown of the first does not go back
+                    .values(
+                        progress=func.greatest(chunk_jobs.c.progress, min(share, 0.99)), updated_at=func.now()
+                    )
                 )
                 await refresh_progress(tx, job.work.output_num)
 
@@ -355,69 +370,3 @@ def _held_by(job: Claimed) -> tuple[ColumnElement[bool], ...]:
         chunk_jobs.c.state == "released",
         chunk_jobs.c.attempts == job.attempt,
     )
-
-
-class _Pieces:
-    """Publishes audio segments while the encoder is still at work, at most one write a second."""
-
-    def __init__(self, chunks: Chunks, job: Claimed, out: Path, name: str) -> None:
-        self._chunks = chunks
-        self._job = job
-        self._out = out
-        self._name = name
-        self._queue: asyncio.Queue[AudioPiece | None] = asyncio.Queue()
-        self._stored: set[str] = set()
-        self._task = asyncio.create_task(self._work())
-
-    def add(self, piece: AudioPiece) -> None:
-        self._queue.put_nowait(piece)
-
-    async def close(self) -> frozenset[str]:
-        """Wait for the last piece; names of all objects stored."""
-        self._queue.put_nowait(None)
-        await self._task
-        return frozenset(self._stored)
-
-    async def _work(self) -> None:
-        told = 0.0
-        done: list[AudioPiece] = []
-        while (piece := await self._queue.get()) is not None:
-            await self._chunks.store_piece(self._job, self._out, self._name, piece, head=not done)
-            self._stored.add(piece.segment.object)
-            done.append(piece)
-            if time.monotonic() - told >= _TELL_S:
-                told = time.monotonic()
-                first = done[0]
-                track = EncodedChunk(
-                    self._name, 0, first.codec, first.timescale, first.init, tuple(p.segment for p in done)
-                )
-                await self._chunks.partial(self._job, {"tracks": [track.to_json()], "partial": True})
-
-
-class _Teller:
-    """Takes shares as often as they come, writes the newest about once a second."""
-
-    def __init__(self, write: Callable[[float], Awaitable[None]]) -> None:
-        self._write = write
-        self._newest: float | None = None
-        self._wake = asyncio.Event()
-        self._task = asyncio.create_task(self._work())
-
-    def __call__(self, share: float) -> None:
-        self._newest = share
-        self._wake.set()
-
-    async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _work(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._newest is not None:
-                try:
-                    await self._write(self._newest)
-                except Exception:
-                    log.exception("progress could not be written")
-            await asyncio.sleep(_TELL_S)

@@ -5,15 +5,14 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from polycast.db.engine import Database
-from polycast.db.tables import attachments, garbage, generations
+from polycast.db.tables import attachments, garbage
 from polycast.domain.assets import Generation, Track
-from polycast.domain.states import GenerationState
 from polycast.media.mp4 import mp4_from_tracks
 from polycast.media.toolkit import MediaToolkit
 from polycast.services import ledger
 from polycast.services.asset_rows import with_tracks
 from polycast.services.making import lock_asset
-from polycast.services.pipeline.records import Work, book_bytes, load_work
+from polycast.services.pipeline.records import Work, book_bytes, load_work, newest_published
 from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
 
@@ -26,11 +25,14 @@ class Mp4Fallback:
         self._space = workspace
         self._media = media
 
-    async def run(self, generation_num: int) -> None:
-        """Make what is missing of a published generation; safe to repeat, one run at a time per output."""
+    async def run(self, output_num: int) -> None:
+        """Make what is missing of the generation that is published now, whichever asked for it.
+
+        Safe to repeat, one run at a time per output.
+        """
         async with self._db.connect() as tx:
-            row = (await tx.execute(select(generations).where(generations.c.num == generation_num))).first()
-            if row is None or row.state != GenerationState.PUBLISHED:
+            row = await newest_published(tx, output_num)
+            if row is None:
                 return
             generation = await with_tracks(tx, row)
             work = await load_work(tx, row.output_num, settled=True)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import and_, delete, insert, select
 
 from polycast.db.engine import Database
 from polycast.db.tables import attachments, chapters, garbage
@@ -24,7 +24,7 @@ from polycast.services.making import lock_asset
 from polycast.services.pipeline.choice import Choice, ChosenCaption, choose
 from polycast.services.pipeline.records import Work, book_bytes, load_work
 from polycast.services.pipeline.trail import Trail
-from polycast.services.pipeline.workspace import Workspace
+from polycast.services.pipeline.workspace import Local, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -71,20 +71,21 @@ class Pictures:
             log.info("no pictures of asset %s: %s", work.asset_uid, error)  # it, or its source, was deleted
 
     async def _make(self, work: Work, choice: Choice) -> None:
-        async with self._space.scratch("pictures") as out:
+        async with self._space.scratch("pictures") as out, self._space.sources() as local:
             made: list[Made] = []
             file, info = choice.lead
-            async with self._space.source(file.key) as path:
-                for name, maker in (
-                    ("poster", self._poster),
-                    ("frames", self._frames),
-                    ("storyboard", self._storyboard),
-                    ("preview", self._preview),
-                ):
-                    made += await self._guarded(work, name, maker, path, info, out)
-                    if name == "poster" and made:
-                        await self._keep(work, made, kinds=["poster"])
-            made += await self._captions(work, choice, out)
+            path = await local(file.key)
+            for name, maker in (
+                ("poster", self._poster),
+                ("frames", self._frames),
+                ("storyboard", self._storyboard),
+                ("preview", self._preview),
+            ):
+                made += await self._guarded(work, name, maker, path, info, out)
+                if name == "poster":
+                    # also where none was made: the one there is shows an earlier film
+                    await self._keep(work, made, kinds=["poster"])
+            made += await self._captions(work, choice, out, local)
             await self._keep(work, [m for m in made if m.kind != "poster"], kinds=None)
         await self._chapters(work, info)
 
@@ -129,7 +130,7 @@ class Pictures:
         found = await preview(self._media, path, info, target)
         return [Made("preview", target, "preview.webp", "image/webp")] if found else []
 
-    async def _captions(self, work: Work, choice: Choice, out: Path) -> list[Made]:
+    async def _captions(self, work: Work, choice: Choice, out: Path, local: Local) -> list[Made]:
         """Captions from inside the sources, one pass a file, and from caption files."""
         folder = out / "captions"
         folder.mkdir()
@@ -138,21 +139,22 @@ class Pictures:
             target = folder / str(number)
             target.mkdir()
             try:
-                async with self._space.source(file.key) as path:
-                    if wanted[0].track is None or file.probe is None:
-                        made = target / "captions.vtt"
-                        await convert_captions(self._media, path, made)
-                        found.append((made, "upload", wanted[0].language, wanted[0].label))
-                        continue
-                    named = {c.track.id: c for c in wanted if c.track is not None}
-                    for track in await extract_all_captions(
-                        self._media, path, file.probe, target, only=list(named)
-                    ):
-                        chosen = named[track.track.id]
-                        language = chosen.language or track.language
-                        if track.file.path is not None:
-                            found.append((track.file.path, "embedded", language, chosen.label or track.label))
+                path = await local(file.key)
+                if wanted[0].track is None or file.probe is None:
+                    made = target / "captions.vtt"
+                    await convert_captions(self._media, path, made)
+                    found.append((made, "upload", wanted[0].language, wanted[0].label))
+                    continue
+                named = {c.track.id: c for c in wanted if c.track is not None}
+                for track in await extract_all_captions(
+                    self._media, path, file.probe, target, only=list(named)
+                ):
+                    chosen = named[track.track.id]
+                    language = chosen.language or track.language
+                    if track.file.path is not None:
+                        found.append((track.file.path, "embedded", language, chosen.label or track.label))
             except (MediaError, ChildFailed) as error:
+                await self._space.blame_space(error)
                 log.warning("captions of asset %s left out: %s", work.asset_uid, error)
         return [
             Made(
@@ -210,31 +212,36 @@ class Pictures:
             await book_bytes(tx, work, total - sum(row.size for row in old))
 
     async def _chapters(self, work: Work, info: SourceInfo) -> None:
-        """Chapters that the file brings, unless somebody wrote their own."""
-        titled = [c for c in info.chapters if c.title.strip()]
-        if not titled:
-            return
+        """Chapters that the file brings, in place of those of an earlier file; none if somebody wrote their own."""
+        titled = [c for c in info.chapters if c.title.strip()][:500]
+        brought = [(c.title.strip()[:512], c.start_s, c.end_s) for c in titled]
+        mine = and_(chapters.c.asset_num == work.asset_num, chapters.c.origin == "embedded")
         async with self._db.transaction() as tx:
             if not await lock_asset(tx, work.asset_num):
                 return
             had = (
                 await tx.execute(
-                    select(chapters.c.num).where(chapters.c.asset_num == work.asset_num).limit(1)
+                    select(chapters.c.origin, chapters.c.title, chapters.c.start_s).where(
+                        chapters.c.asset_num == work.asset_num
+                    )
                 )
-            ).first()
-            if had is None:
-                await tx.execute(
-                    insert(chapters),
-                    [
-                        {
-                            "asset_num": work.asset_num,
-                            "title": c.title.strip()[:512],
-                            "start_s": c.start_s,
-                            "end_s": c.end_s,
-                        }
-                        for c in titled[:500]
-                    ],
-                )
+            ).all()
+            of_file = {(row.title, row.start_s) for row in had if row.origin == "embedded"}
+            if of_file and of_file <= {(title, start_s) for title, start_s, _ in brought}:
+                return  # of this very file; somebody may have removed some
+            await tx.execute(delete(chapters).where(mine))
+            if brought and all(row.origin == "embedded" for row in had):
+                rows = [
+                    {
+                        "asset_num": work.asset_num,
+                        "title": title,
+                        "start_s": start_s,
+                        "end_s": end_s,
+                        "origin": "embedded",
+                    }
+                    for title, start_s, end_s in brought
+                ]
+                await tx.execute(insert(chapters), rows)
 
 
 def _by_file(captions: Sequence[ChosenCaption]) -> list[tuple[File, list[ChosenCaption]]]:

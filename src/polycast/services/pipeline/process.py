@@ -37,6 +37,7 @@ from polycast.services.pipeline.early import Early
 from polycast.services.pipeline.plan import AudioPlan, GenerationPlan, SharedTrack
 from polycast.services.pipeline.records import (
     OPEN,
+    UNPLANNED,
     GenerationRow,
     NewTrack,
     Work,
@@ -50,15 +51,14 @@ from polycast.services.pipeline.records import (
     take_work,
     wake_assembly,
 )
+from polycast.services.pipeline.slices import UNCUT, Slices
 from polycast.services.pipeline.trail import Trail
-from polycast.services.pipeline.workspace import Workspace
+from polycast.services.pipeline.workspace import Local, Workspace
 
 log = logging.getLogger(__name__)
 
 PICTURES_JOB = "pictures"
 # what somebody waits for goes first: sound is short work, the first rung opens the player
-UNPLANNED = -1
-"""`chunks` of a plan that is still being made"""
 PRIORITY = {"audio": 100, "first": 90, "download": 20, "video": 10}
 
 
@@ -91,6 +91,7 @@ class Process:
         self._space = workspace
         self._media = media
         self._jobs = jobs
+        self._slices = Slices(db, workspace, media)
         self._chunk_s = chunk_s
         self._segment_s = segment_s
 
@@ -155,23 +156,23 @@ class Process:
 
         One that was growing stops where it is, and is seen until the new one is published or fails.
         """
-        stale = await tx.execute(
-            select(generations.c.num, generations.c.state).where(
-                generations.c.output_num == work.output_num,
-                generations.c.state.in_(OPEN),
-                generations.c.plan["round"].astext != work.round,
-            )
+        others = select(generations.c.num).where(
+            generations.c.output_num == work.output_num,
+            generations.c.plan["round"].astext != work.round,
         )
-        rows = stale.all()
-        if not rows:
+        # those of published generations, too: they would count in the progress of this round
+        await drop_chunks(tx, self._jobs, chunk_jobs.c.generation_num.in_(others))
+        stale = (await tx.execute(others.where(generations.c.state.in_(OPEN)))).all()
+        if not stale:
             return
-        building = [row.num for row in rows if row.state == GenerationState.BUILDING]
         await tx.execute(
             update(generations)
-            .where(generations.c.num.in_(building))
+            .where(
+                generations.c.num.in_([row.num for row in stale]),
+                generations.c.state == GenerationState.BUILDING,
+            )
             .values(state=GenerationState.FAILED, updated_at=func.now())
         )
-        await drop_chunks(tx, self._jobs, chunk_jobs.c.generation_num.in_([row.num for row in rows]))
         await ledger.discard(tx, [scratch_folder(work.output_uid, n) for n in range(work.epoch)])
 
     async def _describe(self, work: Work, choice: Choice) -> None:
@@ -216,30 +217,35 @@ class Process:
             await Dispatcher.ring(tx)
 
     async def _plan_stream(self, work: Work, choice: Choice, trail: Trail) -> None:
-        as_is = await self._package(work, choice, trail)
-        await reached("process.planned")
-        if choice.video is None:
-            if as_is is None:
-                await self._plan_audio(work, choice)
-            return
-        async with self._db.connect() as tx:
-            # this step is one transaction: what it planned is all there, or nothing
-            above = await self._find(tx, work, "ladder" if as_is is not None else "first")
-        if as_is is not None and above is None:
-            return  # nothing above the source itself
-        if above is not None and above[1].chunks != UNPLANNED:
-            return
-        ladder = plan_ladder(choice.info, work.preset, as_is=as_is is not None, audio_tracks=())  # type: ignore[arg-type]
-        if as_is is not None and above is not None:
-            # decided when its place was taken; what the tenant allows may have changed since
-            ladder = replace(ladder, renditions=above[1].renditions)
-        file, info = choice.video_file, choice.info
-        assert file is not None and info is not None
-        async with self._space.scratch("prepare") as folder, self._space.source(file.key) as path:
-            prepared = await self._media.prepare_source(path, info, folder)
-            key, scratch = await self._stored(work, file, prepared, path)
-        await reached("process.prepared")
-        await self._plan_ladder(work, choice, as_is, ladder, prepared, key, scratch)
+        async with self._space.sources() as local:
+            as_is = await self._package(work, choice, trail, local)
+            await reached("process.planned")
+            if choice.video is None:
+                if as_is is None:
+                    await self._plan_audio(work, choice)
+                return
+            async with self._db.connect() as tx:
+                # this step is one transaction: what it planned is all there, or nothing
+                above = await self._find(tx, work, "ladder" if as_is is not None else "first")
+            if as_is is not None and above is None:
+                return  # nothing above the source itself
+            planned = above is not None and above[1].chunks != UNPLANNED
+            if planned and not await self._slices.missing(work):
+                return
+            file, info = choice.video_file, choice.info
+            assert file is not None and info is not None
+            async with self._space.scratch("prepare") as folder:
+                path = await local(file.key)
+                prepared = await self._media.prepare_source(path, info, folder)
+                if not planned:
+                    key, scratch = await self._stored(work, file, prepared, path)
+                    await reached("process.prepared")
+                    ladder = plan_ladder(info, work.preset, as_is=as_is is not None, audio_tracks=())
+                    if as_is is not None and above is not None:
+                        # decided when its place was taken; what the tenant allows may have changed since
+                        ladder = replace(ladder, renditions=above[1].renditions)
+                    await self._plan_ladder(work, choice, as_is, ladder, prepared, key, scratch)
+                await self._slices.cut(work, prepared)
 
     async def _stored(
         self, work: Work, file: File, prepared: PreparedSource, original: Path
@@ -248,12 +254,13 @@ class Process:
         if prepared.path == original:
             return file.key, ()
         key = f"{work.scratch}{file.uid}/source.mkv"
-        await self._space.store.put_file(key, prepared.path, move=True, durable=True)
+        # slices are still to be cut from it where the store is remote
+        await self._space.store.put_file(key, prepared.path, move=not self._space.remote, durable=True)
         return key, (key,)
 
     # ---- the source as it is
 
-    async def _package(self, work: Work, choice: Choice, trail: Trail) -> AsIs | None:
+    async def _package(self, work: Work, choice: Choice, trail: Trail, local: Local) -> AsIs | None:
         """Package and list the source's own tracks; None when it has to be encoded."""
         file, info = choice.lead
         if not work.preset.passthrough:
@@ -284,7 +291,8 @@ class Process:
             audio=tuple(AudioChoice(a.track.id, a.track.language, a.track.title) for a in own),
         )
         packaged: list[SharedTrack] = []
-        async with self._space.source(file.key) as path, self._space.scratch("package") as out:
+        path = await local(file.key)
+        async with self._space.scratch("package") as out:
             early = Early(
                 self._space, out, prefix, len(narrowed.video) + len(own),
                 named=lambda track, header: _listed(generation, track, header, first=track == own[0].track.id if own else False),
@@ -383,6 +391,7 @@ class Process:
         every = max((r.every for r in ladder.renditions), default=1)
         grid = plan_grid(prepared.info, prepared.frames, video_log, target_s=self._segment_s, multiple=every)
         chunks = plan_chunks(grid, self._chunk_s)
+        sliced = self._slices.wanted(prepared, len(chunks))
         common: dict[str, Any] = {
             "round": work.round,
             "key": key,
@@ -432,10 +441,15 @@ class Process:
                 kind = "first" if plan.step == "first" else "video"
                 await self._hold_audio(tx, work, generation, plan)
                 for chunk in chunks:
+                    args: dict[str, object] = {
+                        "chunk": chunk.to_json(),
+                        "renditions": list(plan.track_names()),
+                    }
+                    if sliced:
+                        args["slice"] = self._slices.key(work, chunk)
                     await self._hold(
-                        tx, work, generation, kind, chunk.number,
-                        {"chunk": chunk.to_json(), "renditions": list(plan.track_names())},
-                        _weight(plan, chunk),
+                        tx, work, generation, kind, chunk.number, args, _weight(plan, chunk),
+                        state=UNCUT if sliced else "held",
                     )  # fmt: skip
             await Dispatcher.ring(tx)
 
@@ -533,6 +547,8 @@ class Process:
         position: int,
         args: dict[str, object],
         weight: float,
+        *,
+        state: str = "held",
     ) -> None:
         await tx.execute(
             upsert(chunk_jobs)
@@ -546,6 +562,7 @@ class Process:
                 args=args,
                 priority=PRIORITY[kind],
                 weight=weight,
+                state=state,
             )
             .on_conflict_do_nothing()
         )

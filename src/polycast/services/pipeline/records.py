@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import String, and_, cast, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,6 +43,8 @@ from polycast.services.tenants import as_system
 
 SYSTEM = "system:pipeline"
 OPEN = (GenerationState.BUILDING, GenerationState.GROWING)
+UNPLANNED = -1
+"""`chunks` of a plan that is still being made"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,17 @@ async def generations_of(tx: AsyncConnection, output_num: int) -> list[Generatio
         .order_by(generations.c.number.desc())
     )
     return [GenerationRow(r.num, r.uid, r.number, GenerationState(r.state)) for r in rows]
+
+
+async def newest_published(tx: AsyncConnection, output_num: int) -> Any:
+    """The row of the generation that new viewers of an output get; None while nothing is published."""
+    query = (
+        select(generations)
+        .where(generations.c.output_num == output_num, generations.c.state == GenerationState.PUBLISHED)
+        .order_by(generations.c.number.desc())
+        .limit(1)
+    )
+    return (await tx.execute(query)).first()
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,9 +405,11 @@ async def finish_output(
 async def drop_chunks(tx: AsyncConnection, jobs: JobQueue, where: Any) -> None:
     """Forget chunk jobs: waiting ones never start, running ones are cancelled (but not who calls this)."""
     own = running_job()
-    gone = await tx.execute(delete(chunk_jobs).where(where).returning(chunk_jobs.c.job_id))
+    gone = await tx.execute(
+        delete(chunk_jobs).where(where).returning(chunk_jobs.c.job_id, chunk_jobs.c.state)
+    )
     for row in gone.all():
-        if row.job_id is not None and (own is None or own.id != row.job_id):
+        if row.state == "released" and row.job_id is not None and (own is None or own.id != row.job_id):
             await jobs.cancel(tx, row.job_id)
 
 
@@ -458,16 +473,36 @@ async def fail_output(tx: AsyncConnection, jobs: JobQueue, work: Work, message: 
 
 
 async def refresh_progress(tx: AsyncConnection, output_num: int) -> None:
-    """The output's progress: its chunk jobs by weight; 1 is said only by `finish_output`."""
-    share = select(
-        func.coalesce(
-            func.sum(chunk_jobs.c.weight * chunk_jobs.c.progress)
-            / func.nullif(func.sum(chunk_jobs.c.weight), 0),
-            0,
+    """The output's progress: the chunk jobs of its round by weight; 1 is said only by `finish_output`.
+
+    It never falls. As long as a part is not planned yet nobody knows the share of what is, and it stands still.
+    """
+    of_round = and_(
+        generations.c.output_num == outputs.c.num,
+        generations.c.plan["round"].astext == cast(outputs.c.epoch, String),
+    )
+    share = (
+        select(
+            func.coalesce(
+                func.sum(chunk_jobs.c.weight * chunk_jobs.c.progress)
+                / func.nullif(func.sum(chunk_jobs.c.weight), 0),
+                0,
+            )
         )
-    ).where(chunk_jobs.c.output_num == output_num)
+        .join(generations, generations.c.num == chunk_jobs.c.generation_num)
+        .where(of_round)
+        .correlate(outputs)
+        .scalar_subquery()
+    )
+    unplanned = select(generations.c.num).where(
+        of_round, generations.c.state.in_(OPEN), generations.c.plan["chunks"].astext == str(UNPLANNED)
+    )
     await tx.execute(
         update(outputs)
-        .where(outputs.c.num == output_num, outputs.c.status == OutputStatus.PROCESSING)
-        .values(progress=func.least(share.scalar_subquery(), 0.999))
+        .where(
+            outputs.c.num == output_num,
+            outputs.c.status == OutputStatus.PROCESSING,
+            ~exists(unplanned.correlate(outputs)),
+        )
+        .values(progress=func.greatest(outputs.c.progress, func.least(share, 0.999)))
     )

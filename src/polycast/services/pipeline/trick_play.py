@@ -9,7 +9,7 @@ from polycast.domain.states import GenerationState
 from polycast.media.iframes import iframe_log
 from polycast.services.asset_rows import with_tracks
 from polycast.services.making import lock_asset
-from polycast.services.pipeline.records import NewTrack, Work, list_tracks, load_work
+from polycast.services.pipeline.records import NewTrack, Work, list_tracks, load_work, newest_published
 from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.workspace import Workspace
 
@@ -21,11 +21,11 @@ class TrickPlay:
         self._db = db
         self._space = workspace
 
-    async def run(self, generation_num: int) -> None:
-        """Add what is missing to a published generation."""
+    async def run(self, output_num: int) -> None:
+        """Add what is missing to the generation of an output that is published now, whichever asked for it."""
         async with self._db.connect() as tx:
-            row = (await tx.execute(select(generations).where(generations.c.num == generation_num))).first()
-            if row is None or row.state != GenerationState.PUBLISHED:
+            row = await newest_published(tx, output_num)
+            if row is None:
                 return
             generation = await with_tracks(tx, row)
             work = await load_work(tx, row.output_num, settled=True)

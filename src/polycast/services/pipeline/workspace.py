@@ -4,8 +4,8 @@ import asyncio
 import errno
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from polycast.domain.errors import ChildFailed, IntegrityError, MediaError, NotFound, StorageFull
@@ -14,10 +14,17 @@ from polycast.protocols import tracklog
 from polycast.storage.interface import ObjectStore
 
 LOG_OBJECT = "log.jsonl"
+GROWING_LOG = "growing.jsonl"
+"""the log of a track that has no end yet: a name of its own, so that no writer who comes late, a worker that was
+thought dead, ever replaces a complete log by one that is cut off"""
 _PARALLEL = 16
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _LEAST_FREE = 4 * 1024 * 1024
 """with less than this left on the disk, a failure is taken for want of space"""
+
+
+Local = Callable[[str], Awaitable[Path]]
+"""Key of an object to a local file with its bytes. Raises NotFound."""
 
 
 class Workspace:
@@ -25,11 +32,15 @@ class Workspace:
 
     Args:
         root: of scratch folders, on the same filesystem as a local store, so that results are moved.
+
+    Attributes:
+        remote: objects have to be brought here to be read, cached ones apart.
     """
 
     def __init__(self, store: ObjectStore, root: Path) -> None:
         self.store = store
         self.root = root
+        self.remote = store.local_path("probe") is None
 
     @asynccontextmanager
     async def scratch(self, name: str) -> AsyncIterator[Path]:
@@ -62,16 +73,31 @@ class Workspace:
         Raises:
             NotFound: the object is gone.
         """
-        path = self.store.local_path(key)
-        if path is not None:
-            if not path.exists():
+        own = self.store.local_path(key)
+        if own is not None and not self.remote:
+            if not own.exists():
                 raise NotFound("stored file")
-            yield path
+            yield own
             return
         async with self.scratch("source") as folder:
             path = folder / ("source" + Path(key).suffix)
-            await self.store.fetch(key, path)
+            # a cached copy may be evicted at any time: a name of our own keeps its bytes
+            if own is None or not await asyncio.to_thread(_linked, own, path):
+                await self.store.fetch(key, path)
             yield path
+
+    @asynccontextmanager
+    async def sources(self) -> AsyncIterator[Local]:
+        """`source` for the steps of a job: each object is brought here once, and stays until the block ends."""
+        async with AsyncExitStack() as stack:
+            known: dict[str, Path] = {}
+
+            async def local(key: str) -> Path:
+                if key not in known:
+                    known[key] = await stack.enter_async_context(self.source(key))
+                return known[key]
+
+            yield local
 
     async def keep(self, files: Iterable[tuple[Path, str, int]]) -> int:
         """Move files into the store as (file, key, expected bytes); returns their bytes in all.
@@ -110,11 +136,12 @@ class Workspace:
         return size
 
     async def put_log(self, prefix: str, log: TrackLog, *, durable: bool = True) -> None:
-        """Write (or replace, while it grows) a track's log."""
-        await self.store.put(prefix + LOG_OBJECT, tracklog.dumps(log), durable=durable)
+        """Write a track's log, under a name of its own (and again and again) while it grows."""
+        name = LOG_OBJECT if log.complete else GROWING_LOG
+        await self.store.put(prefix + name, tracklog.dumps(log), durable=durable)
 
     async def get_log(self, prefix: str) -> TrackLog:
-        """A track's log. Raises NotFound."""
+        """The log of a complete track. Raises NotFound."""
         return tracklog.loads(await self.store.get(prefix + LOG_OBJECT))
 
     async def blame_space(self, error: Exception) -> None:
@@ -131,3 +158,11 @@ class Workspace:
         for entry in self.root.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _linked(own: Path, path: Path) -> bool:
+    try:
+        path.hardlink_to(own)
+    except OSError:
+        return False
+    return True
