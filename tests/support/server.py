@@ -9,10 +9,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 import psutil
@@ -44,6 +44,7 @@ class PolycastServer:
         data: its data folder; kept, so that a second start finds it.
         database_url: of a PostgreSQL that the caller owns; "" lets it bring its own.
         settings: further POLYCAST_… settings, without the prefix, lower case.
+        port: to listen on; 0 = a free one.
 
     Attributes:
         url: origin, once started.
@@ -52,9 +53,14 @@ class PolycastServer:
     """
 
     def __init__(
-        self, data: Path, database_url: str = "", settings: Mapping[str, object] | None = None
+        self,
+        data: Path,
+        database_url: str = "",
+        settings: Mapping[str, object] | None = None,
+        port: int = 0,
     ) -> None:
         self.data = data
+        self.port = port
         self.database_url = database_url
         self.settings = {"encode_workers": 1, "log_format": "text", **(settings or {})}
         self.url = ""
@@ -78,7 +84,7 @@ class PolycastServer:
             AssertionError: not ready in time; shows what it wrote.
         """
         argv = [sys.executable, "-m", "polycast.cli.main", "up", "--data", str(self.data)]
-        argv += ["--port", "0", "--host", "127.0.0.1", "--key-file", str(self.data / "admin.key")]
+        argv += ["--port", str(self.port), "--host", "127.0.0.1", "--key-file", str(self.data / "admin.key")]
         self.data.mkdir(parents=True, exist_ok=True)
         self.url = ""
         self._process = subprocess.Popen(
@@ -133,6 +139,13 @@ class PolycastServer:
         words = {"api": "polycast.cli.serving", "encode": "encode", "package": "package"}[name]
         found = [child for child in self.family() if words in _command(child)]
         return [child for child in found if "polycast.cli." in " ".join(_command(child))]
+
+    def encoding(self, how: Literal["suspend", "resume"]) -> None:
+        """Let the encoders stand still, or go on."""
+        for worker in self.role("encode"):
+            for process in [worker, *worker.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess):
+                    getattr(process, how)()
 
     async def tenant(self, name: str, role: Role = Role.ADMIN) -> TenantKey:
         """A new tenant with a key of its own."""

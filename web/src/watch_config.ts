@@ -7,7 +7,8 @@ const BETTER_MS = 8_000;
 const MAX_MS = 60_000;
 
 export class ConfigWatcher {
-  #etag: string | null = null;
+  /** The last answer as it came. */
+  #known = "";
   #timer = 0;
   #failures = 0;
 
@@ -23,29 +24,28 @@ export class ConfigWatcher {
     if (!config_url || status === "error" || (status === "ready" && complete)) return;
     const base = status === "processing" ? PROCESSING_MS : BETTER_MS;
     const wait = Math.min(base * 2 ** this.#failures, MAX_MS);
-    this.#timer = window.setTimeout(() => {
-      void this.refresh().then(() => this.schedule());
-    }, wait);
+    this.#timer = window.setTimeout(() => void this.refresh(), wait);
   }
 
-  /** Asks now. Returns what is known after asking; a failed request changes nothing. */
+  /** Asks now, and goes on asking. Returns what is known after asking; a failed request changes nothing. */
   async refresh(): Promise<PlayerConfig> {
     if (!this.config.config_url) return this.config;
     try {
-      const headers: Record<string, string> = this.#etag ? { "If-None-Match": this.#etag } : {};
-      const answer = await fetch(this.config.config_url, { headers, cache: "no-store" });
-      if (answer.status === 304) {
-        this.#failures = 0;
-        return this.config;
-      }
+      // The browser asks by the tag it has. A tag set here would make this another origin's business to permit.
+      const answer = await fetch(this.config.config_url, { cache: "no-cache" });
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-      this.#etag = answer.headers.get("ETag");
-      this.config = unveil((await answer.json()) as PlayerConfig | Veiled);
+      const text = await answer.text();
+      const news = text === this.#known ? null : unveil(JSON.parse(text) as PlayerConfig | Veiled);
       this.#failures = 0;
-      this.onNews(this.config);
+      if (news) {
+        this.#known = text;
+        this.config = news;
+        this.onNews(news);
+      }
     } catch {
       this.#failures = Math.min(this.#failures + 1, 6);
     }
+    this.schedule();
     return this.config;
   }
 }

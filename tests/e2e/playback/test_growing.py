@@ -1,9 +1,7 @@
 """Watching while the ladder is still being made."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 
-import psutil
 import pytest
 from playwright.async_api import Page
 
@@ -37,16 +35,9 @@ def short_chunks(postgres: RunPostgres, tmp_path_factory: pytest.TempPathFactory
     server = PolycastServer(tmp_path_factory.mktemp("growing"), url, {"chunk_s": 4})
     server.start()
     yield server
-    _signal(server, "resume")
+    server.encoding("resume")
     server.stop()
     postgres.drop(url)
-
-
-def _signal(server: PolycastServer, how: str) -> None:
-    for worker in server.role("encode"):
-        for process in [worker, *worker.children(recursive=True)]:
-            with suppress(psutil.NoSuchProcess):
-                getattr(process, how)()
 
 
 async def _offered(publisher: Publisher, asset: Published) -> set[str]:
@@ -67,7 +58,7 @@ async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
 
     await waiting.until(plays, timeout_s=60, what="the first part plays")
     # the encoder stands still: what plays now is all there is
-    _signal(short_chunks, "suspend")
+    short_chunks.encoding("suspend")
     assert await _offered(publisher, asset) == {"hls"}
     await page.goto(asset.play)
     await record(page)
@@ -80,7 +71,7 @@ async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
     assert await page.evaluate("polycast.player.seekRange().end") < SECONDS - 2
     # the whole length is known all the same
     assert await page.locator(".pc-total").text_content() == "0:30"
-    _signal(short_chunks, "resume")
+    short_chunks.encoding("resume")
     await until(page, "polycast.video.currentTime > 9", deadline_s=40)
     # a pause is the moment for better tracks
     await page.keyboard.press("k")
