@@ -48,6 +48,8 @@ export class App {
   loaded = false;
   /** The picture has moved, or was asked to. */
   started = false;
+  /** The last word of viewer or page, play or pause. While sources change, the element itself says paused. */
+  wanted = false;
   /** Seconds at which the next load begins. */
   startAt: number;
   /** Muted by the page or the browser, not by the viewer: no wish to remember. */
@@ -84,7 +86,7 @@ export class App {
     this.beacons = new Beacons(this.config, this.engine);
     this.bridge = new Bridge(this.engine, {
       play: () => void this.play(),
-      pause: () => this.video.pause(),
+      pause: () => this.pause(),
       seek: (to) => this.seek(to),
       mute: (muted) => (this.video.muted = muted),
       volume: (value) => (this.video.volume = Math.min(Math.max(value, 0), 1)),
@@ -133,6 +135,8 @@ export class App {
   /** Starts or goes on. `byItself`: no gesture stands behind it, so sound may be refused. */
   async play(byItself = false): Promise<void> {
     if (this.phase === "processing") return;
+    this.wanted = true;
+    this.showState();
     this.beacons.startup();
     try {
       await this.generations.switching;
@@ -144,7 +148,8 @@ export class App {
       if (this.video.ended) this.video.currentTime = 0;
       this.started = true;
       this.setPhase("active");
-      await this.video.play();
+      if (this.wanted) await this.video.play();
+      else this.beacons.refused();
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") return;
       if (error instanceof DOMException && error.name === "NotAllowedError") await this.#refused(byItself);
@@ -168,21 +173,39 @@ export class App {
       }
     }
     this.beacons.refused();
-    this.started = false;
+    this.wanted = this.started = false;
+    this.showState();
     this.setPhase("idle");
     stage.notice(strings.autoplayBlocked);
   }
 
-  toggle(): void {
-    if (this.video.paused || this.video.ended) void this.play();
-    else this.video.pause();
+  pause(): void {
+    this.wanted = false;
+    this.video.pause();
+    this.showState();
   }
 
-  /** Seeks to seconds; before the first play it starts there. */
+  get playing(): boolean {
+    return this.settled ? !(this.video.paused || this.video.ended) : this.wanted;
+  }
+
+  /** False while sources are being loaded. */
+  get settled(): boolean {
+    return this.loaded && !this.generations.switching;
+  }
+
+  toggle(): void {
+    if (this.playing) this.pause();
+    else void this.play();
+  }
+
+  /** Seeks to seconds, at most to either end; before the first play it starts there. */
   seek(to_s: number): void {
     const { engine, generations } = this;
+    // to a load, a negative position is one before the end
+    to_s = Math.min(Math.max(to_s, 0), this.duration || Infinity);
     if (!this.loaded) {
-      this.startAt = Math.max(0, to_s);
+      this.startAt = to_s;
       void this.play();
       return;
     }
@@ -267,6 +290,12 @@ export class App {
     this.controls.state(true, false);
     stage.big.addEventListener("click", () => void this.play());
     wirePage(this.strings, (to) => this.seek(to));
+  }
+
+  /** Shows whether it plays. */
+  showState(): void {
+    this.controls.state(!this.playing, this.video.ended);
+    this.root.classList.toggle("is-paused", !this.playing);
   }
 
   /** Shows where playback is. */

@@ -51,7 +51,7 @@ export class Commands {
     };
     return {
       toggle: ready(() => {
-        app.stage.flash(video.paused ? "play" : "pause");
+        app.stage.flash(app.playing ? "pause" : "play");
         app.toggle();
       }),
       seekBy: (delta) => this.seekBy(delta),

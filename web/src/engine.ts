@@ -7,6 +7,7 @@ import type shaka from "shaka-player/dist/shaka-player.compiled-es2021.js";
 import type { Caption, Format, PlayerConfig } from "./config";
 import { isShakaError, LOAD_INTERRUPTED, whyUnreadable } from "./errors";
 import { languageName } from "./i18n";
+import { shortSide, ViewerChoice } from "./viewer_choice";
 
 type Shaka = typeof shaka;
 
@@ -18,11 +19,6 @@ export interface Choice<T> {
 
 /** Past this share of a growing stream nothing is encoded yet; stay this far from its end, in seconds. */
 const EDGE_S = 0.5;
-
-/** The library's own track list is large; we name what we use. */
-function shortSide(track: shaka.extern.VideoTrack): number {
-  return Math.min(track.height ?? 0, track.width ?? track.height ?? 0) || (track.height ?? 0);
-}
 
 export function isAppleWebKit(): boolean {
   return /apple/i.test(navigator.vendor) && "webkitShowPlaybackTargetPicker" in HTMLMediaElement.prototype;
@@ -42,9 +38,8 @@ export function chooseFormat(sources: PlayerConfig["sources"], wanted?: Format):
 export class Engine extends EventTarget {
   player: shaka.Player | null = null;
   format: Format | null = null;
-  /** Milliseconds from `load()` to the manifest and first buffers being ready; for beacons. */
-  loadMs = 0;
 
+  #choice = new ViewerChoice();
   #library: Promise<Shaka> | null = null;
   /** What the element itself plays, without a manifest; null while the library feeds it. */
   #file: string | null = null;
@@ -79,7 +74,6 @@ export class Engine extends EventTarget {
    */
   async load(config: PlayerConfig, at_s: number, wanted?: Format): Promise<void> {
     const turn = ++this.#generation;
-    const started = performance.now();
     const library = await this.warm();
     if (turn !== this.#generation) return;
     if (!this.player) await this.#create(library);
@@ -104,7 +98,7 @@ export class Engine extends EventTarget {
         await this.player?.load(url, at_s, this.#file === null ? undefined : "video/mp4");
         if (turn !== this.#generation) return;
         this.#opening = false;
-        this.loadMs = performance.now() - started;
+        if (this.player) this.#choice.restore(this.player);
         await this.#addCaptions(config.captions);
         this.dispatchEvent(new Event("tracks"));
         return;
@@ -234,14 +228,8 @@ export class Engine extends EventTarget {
 
   /** Fixes the picture height; null gives the choice back to the network. */
   setQuality(side: number | null): void {
-    const player = this.player;
-    if (!player) return;
-    player.configure("abr.enabled", side === null);
-    if (side !== null) {
-      const fitting = player.getVideoTracks().filter((track) => shortSide(track) === side);
-      const best = fitting.sort((a, b) => b.bandwidth - a.bandwidth)[0];
-      if (best) player.selectVideoTrack(best, true, 2);
-    }
+    if (!this.player) return;
+    this.#choice.fixSide(this.player, side);
     this.dispatchEvent(new Event("tracks"));
   }
 
@@ -254,7 +242,8 @@ export class Engine extends EventTarget {
   }
 
   setAudio(track: shaka.extern.AudioTrack): void {
-    this.player?.selectAudioTrack(track, 0.5);
+    if (!this.player) return;
+    this.#choice.chooseSound(this.player, track);
     this.dispatchEvent(new Event("tracks"));
   }
 
@@ -289,9 +278,5 @@ export class Engine extends EventTarget {
   get frame_s(): number {
     const rate = this.player?.getVideoTracks().find((track) => track.active)?.frameRate;
     return 1 / (rate || 30);
-  }
-
-  async retry(): Promise<boolean> {
-    return this.player?.retryStreaming() ?? false;
   }
 }

@@ -37,7 +37,6 @@ export class GenerationSwitch {
   async #replace(news: PlayerConfig, to_s: number): Promise<void> {
     const { app } = this;
     const { video, engine, stage, beacons } = app;
-    const playing = !video.paused;
     const { rate } = engine;
     const thaw = freezeFrame(video);
     stage.hideNotice();
@@ -47,11 +46,11 @@ export class GenerationSwitch {
     try {
       await app.load();
       engine.rate = rate;
-      if (playing) {
+      if (app.wanted) {
         await video.play();
         stage.notice(app.strings.switched, undefined, 2500);
       }
-      beacons.enter(playing ? "playing" : "pause");
+      beacons.enter(app.wanted ? "playing" : "pause");
     } catch (error) {
       app.recovery.fail(error);
     } finally {

@@ -15,7 +15,12 @@ export function listenMedia(root: HTMLElement, app: App): void {
   on("pause ended seeked", () => {
     if (app.started) bookmark?.keep(video.currentTime, app.duration, true);
   });
-  on("play pause ended playing", () => controls.state(video.paused, video.ended));
+  on("play pause ended", () => {
+    // by the browser's own buttons and keys, too
+    if (app.settled) app.wanted = app.playing;
+    app.showState();
+    activity.wake();
+  });
   on("play seeking", () => {
     root.classList.remove("is-ended");
     if (app.phase === "active") stage.again(false);
@@ -47,10 +52,6 @@ export function listenMedia(root: HTMLElement, app: App): void {
     root.classList.add("is-ended");
     if (app.config.theme.controls.big_play && app.config.asset.kind === "video") stage.again(true);
     stage.say(app.strings.ended);
-  });
-  on("play pause ended", () => {
-    root.classList.toggle("is-paused", video.paused);
-    activity.wake();
   });
   on("volumechange", () => {
     controls.sound(video.volume, video.muted);

@@ -8,6 +8,7 @@ export class Recovery {
   constructor(private readonly app: App) {
     app.stage.onRetry = () => {
       this.#refreshed = true;
+      app.wanted = true;
       void this.#reload();
     };
   }
@@ -32,7 +33,7 @@ export class Recovery {
     app.setPhase("error");
   }
 
-  /** Takes everything anew at the place where it stopped. */
+  /** Takes everything anew at the place where it stopped, playing or paused as the viewer left it. */
   async #reload(): Promise<void> {
     const { app } = this;
     app.startAt = app.started ? app.video.currentTime || app.startAt : app.startAt;
@@ -41,7 +42,19 @@ export class Recovery {
     app.stage.busy(true);
     const news = await app.watcher.refresh();
     app.config = { ...news, start: app.config.start };
-    if (news.status === "ready") await app.play();
-    else app.apply(app.config);
+    if (news.status !== "ready") app.apply(app.config);
+    else if (app.wanted) await app.play();
+    else await this.#standBy();
+  }
+
+  /** Ready to go on, for who has paused or not begun. */
+  async #standBy(): Promise<void> {
+    const { app } = this;
+    try {
+      await app.load();
+      app.setPhase(app.started ? "active" : "idle");
+    } catch (error) {
+      this.fail(error);
+    }
   }
 }

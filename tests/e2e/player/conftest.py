@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from polycast.delivery.pages import dist_dir
-from tests.e2e.player.media import make_audio, make_video
+from tests.e2e.player.media import make_audio, make_bilingual, make_video
 from tests.e2e.player.site import Site
 from tests.support import waiting
 
@@ -34,11 +34,12 @@ def no_process_left() -> None:
 
 @pytest.fixture(scope="session")
 def player_media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with `video`, `portrait` and `audio`."""
+    """Folder with `video`, `portrait`, `bilingual` and `audio`."""
     ffmpeg = os.environ.get("POLYCAST_FFMPEG") or imageio_ffmpeg.get_ffmpeg_exe()
     root = tmp_path_factory.mktemp("player-media")
     make_video(ffmpeg, root / "video")
     make_video(ffmpeg, root / "portrait", portrait=True)
+    make_bilingual(ffmpeg, root / "bilingual")
     make_audio(ffmpeg, root / "audio")
     return root
 

@@ -66,6 +66,37 @@ def make_video(ffmpeg: str, out: Path, *, portrait: bool = False) -> None:
         (out / f"{language}.vtt").write_text(text)
 
 
+def make_bilingual(ffmpeg: str, out: Path) -> None:
+    """Write two renditions (360p, 180p) and sound in English and Polish as DASH into `out`."""
+    out.mkdir(parents=True)
+    _run(
+        ffmpeg,
+        *("-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=24:duration={DURATION_S}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=330:duration={DURATION_S}"),
+        *("-f", "lavfi", "-i", f"sine=frequency=660:duration={DURATION_S}"),
+        *("-filter_complex", "[0:v]split=2[a][b0];[b0]scale=320:180[b]"),
+        *("-map", "[a]", "-map", "[b]", "-map", "1:a", "-map", "2:a"),
+        *(
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-b:v:0",
+            "500k",
+            "-b:v:1",
+            "150k",
+            "-pix_fmt",
+            "yuv420p",
+        ),
+        *("-g", "48", "-keyint_min", "48", "-sc_threshold", "0"),
+        *("-c:a", "aac", "-b:a", "64k", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=pol"),
+        *("-f", "dash", "-seg_duration", "2"),
+        *("-adaptation_sets", "id=0,streams=v id=1,streams=2 id=2,streams=3"),
+        "manifest.mpd",
+        cwd=out,
+    )
+
+
 def make_audio(ffmpeg: str, out: Path) -> None:
     """Write one AAC track as HLS and DASH into `out`."""
     out.mkdir(parents=True)
