@@ -8,6 +8,7 @@ import type { AddressOptions, Format, PlayerConfig } from "./config";
 import { Controls } from "./controls";
 import { el, show } from "./dom";
 import { chooseFormat, Engine } from "./engine";
+import { keepFocus } from "./focus";
 import { GenerationSwitch } from "./generation_switch";
 import { Help } from "./help";
 import { chooseStrings, type Strings } from "./i18n";
@@ -115,12 +116,16 @@ export class App {
   begin(): void {
     this.apply(this.config);
     this.watcher.schedule();
-    if (this.config.status !== "ready") return;
+    if (this.config.status === "ready") this.#prepare();
+    this.bridge.tell("ready");
+  }
+
+  /** As much as the page wants before anybody presses play. */
+  #prepare(): void {
     const { autoplay, preload } = this.config.start;
     if (autoplay) void this.play(true);
     else if (preload === "auto") void this.load().catch((error: unknown) => this.recovery.fail(error));
     else if (preload === "metadata") void this.#warm();
-    this.bridge.tell("ready");
   }
 
   /** Seconds; what is known from the configuration until the media says better. */
@@ -274,6 +279,8 @@ export class App {
     const { root, stage, video } = this;
     root.replaceChildren(video, stage.poster, stage.overlay, this.controls.element, this.help.element, stage.live);
     root.setAttribute("role", "region");
+    root.lang = this.language;
+    keepFocus(root);
     const name = this.config.asset.kind === "audio" ? this.strings.audioPlayer : this.strings.player;
     root.setAttribute("aria-label", `${name}: ${this.config.asset.title}`);
     if (this.config.asset.kind === "audio") {

@@ -161,6 +161,7 @@ export class Controls {
     if (several) {
       this.captions.setAttribute("aria-haspopup", "menu");
       this.captions.removeAttribute("aria-pressed");
+      if (!this.captions.hasAttribute("aria-expanded")) this.captions.setAttribute("aria-expanded", "false");
     } else {
       this.captions.removeAttribute("aria-haspopup");
       this.captions.removeAttribute("aria-expanded");

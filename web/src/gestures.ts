@@ -1,6 +1,8 @@
 /** Pointer on the picture: click and double click with a mouse, tap and double tap with a finger. */
 
 export interface Gestures {
+  /** Whether the press has done its work already: it closed what lay over the picture. */
+  spent(): boolean;
   click(): void;
   doubleClick(): void;
   tap(): void;
@@ -15,7 +17,7 @@ export function listenGestures(surface: HTMLElement, gestures: Gestures): void {
   let last = { at: 0, side: "" };
   let wait = 0;
   surface.addEventListener("pointerup", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || gestures.spent()) return;
     if (event.pointerType === "mouse") {
       // a click acts at once: waiting for a second one would make every pause feel late
       if (event.timeStamp - last.at < DOUBLE_MS) {

@@ -23,6 +23,9 @@ const TYPING = "input:not([type=range]), textarea, select, [contenteditable=''],
 /** Keys that belong to whatever has the focus outside the player: Space, arrows, Home and the like. */
 const ELSEWHERE = /^(?: |.{2,})$/;
 
+/** Keys that switch something over: held down, they act once. */
+const SWITCHES = /^[ kmcfi?]$/i;
+
 export function listenKeys(root: HTMLElement, actions: KeyActions, wholePage: boolean): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target instanceof Element ? event.target : document.body;
@@ -34,7 +37,7 @@ export function listenKeys(root: HTMLElement, actions: KeyActions, wholePage: bo
     const act = chooseAction(event, actions, inside, onControl, target.matches("input[type=range]"));
     if (!act) return;
     event.preventDefault();
-    act();
+    if (!(event.repeat && SWITCHES.test(event.key))) act();
   });
 }
 

@@ -9,10 +9,13 @@ export function listenSurface(root: HTMLElement, app: App): void {
   root.addEventListener("pointerleave", (event) => {
     if (event.pointerType === "mouse") activity.sleep();
   });
+  // asked before menu and card hear of the press and close
+  let covered = false;
+  root.addEventListener("pointerdown", () => (covered = app.controls.menu.open || app.help.open), true);
   const started = (): boolean => app.phase === "active";
   listenGestures(video, {
+    spent: () => covered,
     click: () => {
-      if (app.controls.menu.open) return;
       if (started()) app.toggle();
     },
     doubleClick: () => void commands.toggleFullscreen(),
@@ -25,7 +28,7 @@ export function listenSurface(root: HTMLElement, app: App): void {
     doubleTapOn: () => app.config.theme.controls.double_tap && app.loaded,
   });
   app.stage.poster.addEventListener("click", () => {
-    if (app.phase === "idle") void app.play();
+    if (app.phase === "idle" && !covered) void app.play();
   });
   listenKeys(root, commands.keys(), document.documentElement.classList.contains("pc-embed"));
 }

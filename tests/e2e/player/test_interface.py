@@ -136,7 +136,9 @@ async def test_captions_show_and_are_remembered(page: Page, site: Site) -> None:
     site.configs["v"] = cases.video()
     await start(page, f"{site.url}/play/v")
     captions = page.get_by_role("button", name="Captions")
+    await expect(captions).to_have_attribute("aria-expanded", "false")
     await captions.click()
+    await expect(captions).to_have_attribute("aria-expanded", "true")
     await page.get_by_role("menuitemradio", name="Polski").click()
     await until(page, "document.querySelector('.shaka-text-container')?.textContent.includes('Pierwsze')")
     await page.keyboard.press("7")
@@ -221,6 +223,73 @@ async def test_click_pauses_and_plays(page: Page, site: Site) -> None:
     await until(page, "polycast.video.paused")
     await page.locator("video").click(position={"x": 200, "y": 100}, delay=20)
     await until(page, "!polycast.video.paused")
+
+
+async def test_a_click_that_closes_a_menu_does_not_pause(page: Page, site: Site) -> None:
+    site.configs["v"] = cases.video()
+    await start(page, f"{site.url}/play/v?loop=1")
+    picture = page.locator("video")
+    await page.get_by_role("button", name="Settings").click()
+    await picture.click(position={"x": 200, "y": 100})
+    await expect(page.locator(".pc-menu")).to_be_hidden()
+    assert not await page.evaluate("polycast.video.paused")
+    await page.keyboard.press("?")
+    await picture.click(position={"x": 40, "y": 40})
+    await expect(page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+    assert not await page.evaluate("polycast.video.paused")
+    # the next one does
+    await picture.click(position={"x": 200, "y": 100})
+    await until(page, "polycast.video.paused")
+
+
+async def test_a_key_held_down_switches_once(page: Page, site: Site) -> None:
+    site.configs["v"] = cases.video()
+    await start(page, f"{site.url}/play/v?loop=1")
+    # Playwright repeats a key that is down already, as a keyboard does
+    for key, state in (("m", "polycast.video.muted"), ("k", "polycast.video.paused")):
+        for _ in range(4):
+            await page.keyboard.down(key)
+        await page.keyboard.up(key)
+        await until(page, state)
+    # steps go on
+    for _ in range(3):
+        await page.keyboard.down(">")
+    await page.keyboard.up(">")
+    await until(page, "polycast.video.defaultPlaybackRate === 1.75")
+
+
+async def test_the_focus_stays_in_the_player(page: Page, site: Site) -> None:
+    """What is pressed and goes away does not leave the focus to the page's beginning."""
+    site.configs["v"] = cases.video()
+    await page.goto(f"{site.url}/play/v?t=8.8")
+    player = page.locator(".pc-root")
+    await page.focus(".pc-big")
+    await page.keyboard.press("Enter")
+    await until(page, "polycast.video.ended")
+    await expect(player).to_be_focused()
+    # the next stop is in the player, in its order: the big button that is back
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".pc-big")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await until(page, "!polycast.video.paused && polycast.video.currentTime < 8")
+    await expect(player).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".pc-play")).to_be_focused()
+    await page.keyboard.press("Shift+?")
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".pc-play")).to_be_focused()
+
+
+async def test_the_player_says_its_language(browser: Browser, site: Site) -> None:
+    """Without a theme's language, player and page may speak two."""
+    site.configs["v"] = cases.video()
+    context = await browser.new_context(locale="de-DE")
+    page = await context.new_page()
+    await page.goto(f"{site.url}/play/v")
+    await page.get_by_role("region", name="Videoplayer: Coastal Run").wait_for()
+    assert await page.evaluate("document.documentElement.lang") == "en"
+    assert await page.locator(".pc-root").get_attribute("lang") == "de-DE"
+    await context.close()
 
 
 async def test_double_tap_goes_forward_and_back(browser: Browser, site: Site) -> None:

@@ -261,3 +261,19 @@ async def test_embedders_can_drive_it(page: Page, site: Site) -> None:
     await until(page, "told.some(m => m.event === 'seeked' && m.state.time_s >= 7)")
     await page.evaluate("tell('pause')")
     await until(page, "told.some(m => m.event === 'pause' && m.state.duration_s > 9)")
+
+
+async def test_embedders_hear_of_a_player_whose_video_is_being_made(page: Page, site: Site) -> None:
+    """It answers at once, and what it is told holds for when the video is there."""
+    site.configs["v"] = replace(cases.video(), status="processing", progress=0.5, sources=Sources())
+    await page.add_init_script("window.told = []; addEventListener('message', e => told.push(e.data));")
+    await page.goto(f"{site.url}/frame/v")
+    await until(page, "told.some(m => m.event === 'ready')")
+    await page.evaluate(
+        "() => { const frame = document.getElementById('f').contentWindow;"
+        " for (const [method, value] of [['mute', true], ['seek', 6], ['play']])"
+        " frame.postMessage({polycast: 1, method, value}, '*'); }"
+    )
+    site.configs["v"] = cases.video()
+    await until(page, "told.some(m => m.event === 'timeupdate' && m.state.time_s > 6.2 && m.state.muted)")
+    assert not await page.evaluate("told.some(m => m.state.time_s > 0 && m.state.time_s < 6)")
