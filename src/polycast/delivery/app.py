@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
 
 from polycast.delivery import pages
 from polycast.delivery.admission import Admission
@@ -15,6 +14,7 @@ from polycast.delivery.objects import Objects
 from polycast.delivery.oembed import OEmbed
 from polycast.delivery.origin import Origins
 from polycast.delivery.part_uploads import PartUploads
+from polycast.delivery.player_files import PlayerFiles
 from polycast.delivery.presigned import Presigned
 from polycast.delivery.source_files import SourceFiles
 from polycast.delivery.viewer import PLAYER_FILES, Viewer
@@ -36,8 +36,6 @@ def delivery(services: Services) -> Delivery:
     presigned = Presigned(services.store) if services.redirect_to_store else None
     objects = Objects(services.store, accel=services.accel_redirect, presigned=presigned)
     media = Media(services.playback, objects, Manifests(services.playback), admission, services.egress)
-    # the build may come after the start: check_dir=False answers 404 until then
-    files = StaticFiles(directory=pages.dist_dir(), check_dir=False)
     return Delivery(
         media,
         [
@@ -46,6 +44,6 @@ def delivery(services: Services) -> Delivery:
             *Beacons(services.playback, services.views, admission).routes(),
             *PartUploads(services.uploads).routes(),
             *SourceFiles(services.sources, objects, services.egress).routes(),
-            Mount(PLAYER_FILES, files),
+            Mount(PLAYER_FILES, PlayerFiles(pages.dist_dir())),
         ],
     )
