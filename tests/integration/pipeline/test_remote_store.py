@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from polycast.media.encode_slice import Slice
 from polycast.media.toolkit import MediaToolkit
 from polycast.services.pipeline.process import Process
 from tests.support.counting_proxy import CountingProxy, counting
-from tests.support.media import Media, decoded
+from tests.support.media import Clip, Media, decoded
 from tests.support.s3 import s3_server
 from tests.support.studio import Studio
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(120)
 MIB = 1 << 20
+X264 = ("libx264", "-preset", "veryfast")
 PADDING = 12 * MIB
 """beside so much everything else that is read is little"""
 
@@ -94,20 +95,45 @@ async def test_chunks_read_pieces(database_url: str, tmp_path: Path, media: Medi
         await check_made(studio, asset, film(media))
 
 
+_TALL = Clip(size=(640, 360), rate="15", seconds=8, video=(*X264, "-g", "15", "-bf", "2", "-flags", "+cgop"))
+LONGER = {
+    # packaged as it is, with a ladder above
+    "as_is": _TALL,
+    # encoded, with a first rung below the ladder
+    "open_gop": replace(
+        _TALL, video=(*X264, "-g", "20", "-bf", "2", "-x264-params", "open-gop=1:scenecut=0")
+    ),
+    # encoded from a copy that is made first
+    "copied": replace(
+        _TALL, suffix=".ts", rate="25", video=("mpeg2video", "-q:v", "4", "-g", "12", "-bf", "2")
+    ),
+}
+"""Clips of two rungs and five chunks"""
+
+
+@pytest.mark.parametrize("name", LONGER)
 async def test_each_rung_reads_the_same_pieces(
-    database_url: str, tmp_path: Path, media: Media, endpoint: str
+    database_url: str, tmp_path: Path, media: Media, endpoint: str, name: str
 ) -> None:
-    """Packaged as it is, with a ladder above; and encoded, with a first rung below the ladder."""
+    clip = media.make(f"longer_{name}{LONGER[name].suffix}", LONGER[name])
     async with on_s3(database_url, tmp_path / "data", endpoint) as (studio, _):
-        made = [
-            (name, await studio.make(await studio.upload(media.clip(name)))) for name in ("tall", "tall_vp9")
-        ]
-        async with studio.working():
-            for _, asset in made:
-                await studio.settled(asset.uid)
-            await studio.quiet()
-        for name, asset in made:
-            await check_made(studio, await studio.asset(asset.uid), media.clip(name))
+        asset = await studio.make(await studio.upload(clip))
+        async with studio.working("package", "pictures"):
+            await until(lambda: _all_cut(studio), timeout_s=40)
+            rows = await studio.rows("SELECT args->>'slice' AS key FROM chunk_jobs WHERE kind <> 'audio'")
+            slices = {row.key for row in rows}
+            assert len(slices) == 5
+            assert len(rows) == (5 if name == "as_is" else 10)
+            assert all(slices)
+            async with studio.working("encode"):
+                asset = await studio.settled(asset.uid)
+                await studio.quiet()
+        await check_made(studio, asset, clip)
+
+
+async def _all_cut(studio: Studio) -> bool:
+    rows = await studio.rows("SELECT state, count(*) AS n FROM chunk_jobs WHERE kind <> 'audio' GROUP BY 1")
+    return [row.state for row in rows] == ["held"]
 
 
 async def test_cutting_goes_on_where_it_was_stopped(
@@ -155,11 +181,15 @@ async def test_what_cannot_be_cut_is_encoded_from_the_whole(
             await process.run(args["output"])
 
         services.jobs.register("blunt", run, queue="package")
-        asset = await studio.make(await studio.upload(media.clip("tall_vp9")))
+        clip = media.make("longer_open_gop.mp4", LONGER["open_gop"])
+        asset = await studio.make(await studio.upload(clip))
         await studio.execute(
             "UPDATE procrastinate_jobs SET task_name = 'blunt' WHERE task_name = 'process_output'"
         )
-        async with studio.working():
-            asset = await studio.settled(asset.uid)
-            await studio.quiet()
-        await check_made(studio, asset, media.clip("tall_vp9"))
+        async with studio.working("package", "pictures"):
+            await until(lambda: _all_cut(studio), timeout_s=40)
+            assert await studio.rows("SELECT 1 FROM chunk_jobs WHERE args ? 'slice'") == []
+            async with studio.working("encode"):
+                asset = await studio.settled(asset.uid)
+                await studio.quiet()
+        await check_made(studio, asset, clip)
