@@ -16,9 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from polycast.domain.errors import Invalid, Unavailable, UpstreamFailed
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from polycast.net.allowed import Address, Allowed, Network
 
 _REFUSED: tuple[Network, ...] = tuple(
     ipaddress.ip_network(network)
@@ -140,22 +138,23 @@ class AddressPolicy:
     """Resolves names to addresses that may be connected to.
 
     Args:
-        allow: networks that may be reached though they are not public, such as '127.0.0.1/32' in tests or
-            the network of an internal media server.
+        allow: networks and names of hosts that may be reached though they are not public, such as
+            '127.0.0.1/32' in tests or the internal media server; see `Allowed`.
+
+    Raises:
+        ValueError: a word of `allow` is neither.
     """
 
     def __init__(self, allow: Iterable[str] = (), resolver: Resolver | None = None) -> None:
-        self._allow = [ipaddress.ip_network(network, strict=False) for network in allow]
+        self._allowed = Allowed(allow)
         self._resolver = resolver or SystemResolver()
 
-    def permits(self, address: Address) -> bool:
-        """Whether this address may be connected to."""
+    def permits(self, address: Address, host: str = "") -> bool:
+        """Whether this address may be connected to, for a URL of this host."""
         judged: list[Address] = [address]
         if isinstance(address, ipaddress.IPv6Address) and (inner := _carried(address)) is not None:
             judged.append(inner)
-        if any(one in network for one in judged for network in self._allow if network.version == one.version):
-            return True
-        return is_public(address)
+        return self._allowed.permits(judged, host) or is_public(address)
 
     async def resolve(self, host: str, port: int) -> list[str]:
         """Addresses to connect to, at most a few, never empty.
@@ -183,7 +182,7 @@ class AddressPolicy:
                 address = ipaddress.ip_address(text)
             except ValueError:
                 continue  # with a scope ('fe80::1%eth0'): link-local
-            if self.permits(address) and str(address) not in permitted:
+            if self.permits(address, host) and str(address) not in permitted:
                 permitted.append(str(address))
         if not permitted:
             raise Invalid("the server's address may not be reached from here", field="url")

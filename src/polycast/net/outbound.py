@@ -88,7 +88,7 @@ class OutboundClient:
     """Talks to servers that callers name.
 
     Args:
-        allow: networks that may be reached though they are not public ('127.0.0.1/32').
+        allow: networks and hosts that may be reached though they are not public ('127.0.0.1/32', 'nas.lan').
         user_agent: how we call ourselves.
         tls: for servers with certificates of an internal authority; the public ones by default.
 

@@ -41,7 +41,7 @@ class VettedBackend(httpcore.AsyncNetworkBackend):
                 continue
             peer = stream.get_extra_info("server_addr")
             reached = literal_address(str(peer[0])) if peer else None
-            if reached is None or not self._policy.permits(reached):
+            if reached is None or not self._policy.permits(reached, host):
                 await stream.aclose()
                 raise Invalid("the server's address may not be reached from here", field="url")
             return stream

@@ -54,7 +54,10 @@ class ScriptedServer:
 
 
 @contextlib.asynccontextmanager
-async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedServer]:
+async def serving(
+    answer: Answer, tls: ssl.SSLContext | None = None, *, address: str = "127.0.0.1"
+) -> AsyncIterator[ScriptedServer]:
+    """A server on a free port of one of this machine's addresses."""
     server = ScriptedServer(answer)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -63,7 +66,7 @@ async def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIte
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    listening = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    listening = await asyncio.start_server(connected, address, 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server

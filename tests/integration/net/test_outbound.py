@@ -1,14 +1,18 @@
 """The outbound client against real sockets."""
 
 import asyncio
+import ipaddress
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from polycast.domain.errors import Invalid, TooLarge, UpstreamFailed
+from polycast.net.allowed import Allowed
 from polycast.net.outbound import OutboundClient, OutboundLimits, RemoteInfo
 from tests.integration.net.scripted_server import Request, always, reply, serving
 
@@ -134,6 +138,45 @@ async def test_dns_rebinding() -> None:
         with pytest.raises(Invalid):
             await read(client, url)
     assert len(names.asked) == 2
+    assert server.connections == 1
+    await client.aclose()
+
+
+@pytest.fixture
+def private_address() -> str:
+    """One of this machine's addresses in a private network."""
+    network = Allowed(["this.machine"])
+    for found in (address for each in psutil.net_if_addrs().values() for address in each):
+        literal = found.family in (socket.AF_INET, socket.AF_INET6) and "%" not in found.address
+        if literal and network.permits([ipaddress.ip_address(found.address)], "this.machine"):
+            return found.address
+    pytest.skip("this machine is in no private network")
+
+
+async def test_an_allowed_name_is_reached_where_it_is_now(private_address: str) -> None:
+    """As a server of the operator's own network; another name for the same server is refused."""
+    names = Names([private_address], [private_address], ["127.0.0.1"])
+    client = OutboundClient(allow=["nas.lan"], resolver=names, limits=QUICK)
+    async with serving(always(reply(body=b"ok")), address=private_address) as server:
+        assert await read(client, server.url(host="nas.lan")) == b"ok"
+        with pytest.raises(Invalid):
+            await read(client, server.url(host="other.lan"))
+        with pytest.raises(Invalid):
+            await read(client, server.url(host="nas.lan"))
+    assert server.connections == 1
+    await client.aclose()
+
+
+async def test_a_redirect_to_the_address_of_an_allowed_name_is_refused(private_address: str) -> None:
+    host = f"[{private_address}]" if ":" in private_address else private_address
+    client = OutboundClient(allow=["nas.lan"], resolver=Names([private_address]), limits=QUICK)
+
+    async def elsewhere(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(302, location=server.url(host=host)))
+
+    async with serving(elsewhere, address=private_address) as server:
+        with pytest.raises(Invalid):
+            await read(client, server.url(host="nas.lan"))
     assert server.connections == 1
     await client.aclose()
 
