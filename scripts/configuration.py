@@ -24,6 +24,7 @@ Generated from `src/polycast/settings.py` by `scripts/configuration.py`; do not 
 Each setting is an environment variable. What the environment does not set is read from the file
 `{ENV_FILE}` in the data folder (`NAME=value` lines), what that does not set has the default below.
 A few are also options of the command line, which win over both: `polycast up --data … --port …`.
+Relative paths begin in the folder where the command is run, in `{ENV_FILE}` in the data folder.
 
 Give every process of one installation the same settings; nodes on other machines need the same
 `{PREFIX}DATABASE_URL`, `{PREFIX}STORE` and `{PREFIX}SECRET_KEY`.

@@ -19,6 +19,7 @@ from polycast.jobs.registry import Args, Failure
 from polycast.jobs.retry import Backoff, Retry
 from polycast.media.toolkit import MediaToolkit
 from polycast.media.toolkit_runner import ToolLimits
+from polycast.media_store import open_media_store
 from polycast.net.outbound import OutboundClient
 from polycast.protocols.signing import Keyring
 from polycast.services.assets import Assets
@@ -53,7 +54,6 @@ from polycast.services.vault import Vault
 from polycast.services.views import Views
 from polycast.settings import Settings
 from polycast.storage.cache import CachedStore
-from polycast.storage.factory import StoreOptions, open_store
 from polycast.storage.interface import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -174,19 +174,8 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
     return Platform(settings, services, dispatcher, workspace, outbound, media)
 
 
-def store_options(settings: Settings) -> StoreOptions:
-    """How the media store is reached."""
-    return StoreOptions(
-        endpoint=settings.s3_endpoint or None,
-        region=settings.s3_region,
-        access_key=settings.s3_access_key or None,
-        secret_key=settings.s3_secret_key.get_secret_value() or None,
-        spool=settings.parts_folder,
-    )
-
-
 def _store(settings: Settings) -> ObjectStore:
-    store = open_store(settings.store_url, store_options(settings))
+    store = open_media_store(settings)
     if store.local_path("probe") is not None or not settings.cache_bytes:
         return store
     return CachedStore(store, settings.data / "cache", settings.cache_bytes)

@@ -7,29 +7,37 @@ from its default. docs/configuration.md is generated from this file.
 import os
 import secrets
 from functools import cached_property
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from polycast.domain.errors import Invalid
+from polycast.setting_values import (
+    DatabaseUrl,
+    HostsOrNetworks,
+    Networks,
+    Origin,
+    Place,
+    Program,
+    Store,
+    beside,
+)
 
 PREFIX = "POLYCAST_"
 ENV_FILE = "polycast.env"
 SECRET_FILE = "secret.key"  # noqa: S105 - a file's name
 DIALECTS = ("videokit", "gotipath", "gjirafa", "fivecentscdn", "streamdo")
-
-
-def _origin(value: str) -> str:
-    value = value.rstrip("/")
-    if value and not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return value
-
-
-Origin = Annotated[str, AfterValidator(_origin)]
+PATHS = frozenset(f"{PREFIX}{name}".lower() for name in ("store", "tls_certificate", "tls_key", "ffmpeg"))
+"""settings that may be relative: to the present folder, in the file to the file's own"""
 
 
 def default_data() -> Path:
@@ -47,18 +55,18 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
     # -- where things are
-    data: Path = Field(
+    data: Place = Field(
         default_factory=default_data,
         description="Folder of everything that is kept: database, objects, secret key. Made at the first start.",
         json_schema_extra={"shown_default": "`~/.local/share/polycast`, as root `/var/lib/polycast`"},
     )
-    database_url: str = Field(
+    database_url: DatabaseUrl = Field(
         "",
         description="PostgreSQL to use, `postgresql://user:password@host/database`. "
         "Empty: the embedded one, in the data folder.",
         json_schema_extra={"secret": True},
     )
-    store: str = Field(
+    store: Store = Field(
         "",
         description="Object store: a folder, or `s3://bucket/prefix`, `gs://…`, `az://…`. "
         "Empty: `store` in the data folder.",
@@ -85,20 +93,22 @@ class Settings(BaseSettings):
     # -- how it is reached
     http_host: str = Field("0.0.0.0", description="Address the HTTP server listens on.")  # noqa: S104
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the HTTP server.")
-    tls_certificate: Path | None = Field(
-        None, description="PEM file of the certificate chain; with it the server speaks HTTPS and HTTP/2."
+    tls_certificate: Place | None = Field(
+        None,
+        description="PEM file of the certificate chain; with it the server speaks HTTPS and HTTP/2. "
+        "Read at the start: restart after a renewal.",
     )
-    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    tls_key: Place | None = Field(None, description="PEM file of the certificate's private key.")
     public_url: Origin = Field(
         "",
         description="Origin in all absolute URLs, such as `https://video.example.org`. Empty: the request's Host.",
     )
     player_origin: Origin = Field(
         "",
-        description="Origin of its own for player and embed pages, so that they share no cookies with the console. "
-        "Empty: the public URL.",
+        description="Origin of its own for player and embed pages, so that HTML of tenants in them reaches nothing of "
+        "the public URL's origin. Empty: the public URL.",
     )
-    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+    trusted_proxies: Annotated[Networks, NoDecode] = Field(
         default_factory=list,
         description="Addresses or networks of proxies whose `X-Forwarded-*` headers are believed, by commas.",
     )
@@ -151,7 +161,7 @@ class Settings(BaseSettings):
     )
 
     # -- media
-    ffmpeg: str = Field(
+    ffmpeg: Program = Field(
         "", description="Path of the ffmpeg program. Empty: the one that comes with Polycast."
     )
     sandbox: Literal["require", "prefer", "off"] = Field(
@@ -178,10 +188,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Days after which videos are deleted, unless the tenant says otherwise. 0: never.",
     )
-    outbound_allow: Annotated[list[str], NoDecode] = Field(
+    outbound_allow: Annotated[HostsOrNetworks, NoDecode] = Field(
         default_factory=list,
-        description="Private addresses or networks that pulls may reach nevertheless, by commas "
-        "(`10.1.0.0/16,192.168.7.20`). All others are refused.",
+        description="Private networks and hosts that pulls may reach nevertheless, by commas "
+        "(`10.1.0.0/16,nas.lan`). All other private addresses are refused. A name stands for the addresses in private "
+        "networks that it has when it is asked for; this machine itself and link-local addresses need a network.",
     )
 
     # -- playback
@@ -200,18 +211,6 @@ class Settings(BaseSettings):
             [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
         )
 
-    @field_validator("trusted_proxies", "outbound_allow")
-    @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        for word in value:
-            try:
-                ip_network(word, strict=False)
-            except ValueError:
-                raise ValueError(
-                    f"{word!r} is no address and no network: write 10.1.0.5 or 10.1.0.0/16"
-                ) from None
-        return value
-
     @field_validator("hosts", mode="before")
     @classmethod
     def _pairs(cls, value: object) -> object:
@@ -226,19 +225,6 @@ class Settings(BaseSettings):
         if unknown := sorted(set(value.values()) - set(DIALECTS)):
             raise ValueError(f"unknown dialect {unknown[0]!r}; one of {', '.join(DIALECTS)}")
         return value
-
-    @field_validator("store")
-    @classmethod
-    def _known_store(cls, value: str) -> str:
-        scheme, found, _ = value.partition("://")
-        if found and scheme not in ("file", "s3", "gs", "az"):
-            raise ValueError(f"{scheme}:// is no store: a folder, s3://…, gs://… or az://…")
-        return value
-
-    @field_validator("data")
-    @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
 
     @field_validator("secret_key")
     @classmethod
@@ -265,6 +251,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments (of the command line), then the environment, then the file in the data folder."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource) and isinstance(dotenv_settings.env_file, Path):
+            # commands are run in any folder, and all must mean one place
+            dotenv_settings.env_vars = beside(dotenv_settings.env_file, dotenv_settings.env_vars, PATHS)
         return init_settings, env_settings, dotenv_settings
 
     # -- derived
@@ -280,6 +269,14 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         return self.store or str(self.data / "store")
+
+    @property
+    def store_folder(self) -> Path | None:
+        """Folder of the media store; None when it is elsewhere."""
+        parts = urlsplit(self.store_url)
+        if parts.scheme == "file" and not parts.netloc:
+            return Path(unquote(parts.path))
+        return None if parts.scheme else Path(self.store_url)
 
     @property
     def encode_slots(self) -> int:
@@ -303,6 +300,11 @@ class Settings(BaseSettings):
     def parts_folder(self) -> Path:
         """Parts of uploads on their way to the store; what is older than a day goes at start."""
         return self.spool_folder / "parts"
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether there is a secret key already."""
+        return bool(self.secret_key.get_secret_value()) or (self.data / SECRET_FILE).exists()
 
     @cached_property
     def secret(self) -> str:

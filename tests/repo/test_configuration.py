@@ -64,9 +64,12 @@ def test_lists_and_hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("PUBLIC_URL", "ftp://x"),
         ("STALLED_AFTER_S", "3"),
         ("HTTP_PORT", "70000"),
-        ("OUTBOUND_ALLOW", "10.1.0.0/16,nas.lan"),
         ("OUTBOUND_ALLOW", "10.1.0.0/64"),
         ("TRUSTED_PROXIES", "10.0.0.1,10.0.0.300"),
+        ("TRUSTED_PROXIES", "nginx"),
+        ("TRUSTED_PROXIES", "10.0.0.1,*"),
+        ("OUTBOUND_ALLOW", "nas.lan,10.0.0.0/99"),
+        ("DATABASE_URL", "mysql://host/x"),
     ],
 )
 def test_wrong_values_are_refused(
@@ -81,6 +84,44 @@ def test_networks_may_be_named_by_one_of_their_addresses(tmp_path: Path) -> None
     loaded = load(data=tmp_path, outbound_allow="10.1.0.5/16, 192.168.7.20", trusted_proxies="::1")
     assert AddressPolicy(loaded.outbound_allow).permits(ip_address("10.1.9.9"))
     assert not AddressPolicy(loaded.outbound_allow).permits(ip_address("192.168.7.21"))
+
+
+def test_the_examples_of_the_descriptions_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYCAST_OUTBOUND_ALLOW", "10.1.0.0/16,nas.lan")
+    assert "`10.1.0.0/16,nas.lan`" in (Settings.model_fields["outbound_allow"].description or "")
+    assert load(data=tmp_path).outbound_allow == ["10.1.0.0/16", "nas.lan"]
+
+
+def test_relative_paths_of_the_environment_begin_where_the_command_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("STORE", "TLS_CERTIFICATE", "TLS_KEY"):
+        monkeypatch.setenv(f"{PREFIX}{name}", name.lower())
+    monkeypatch.setenv("POLYCAST_FFMPEG", "bin/ffmpeg")
+    loaded = load(data=tmp_path)
+    assert loaded.store == f"{tmp_path}/store"
+    assert (loaded.tls_certificate, loaded.tls_key) == (tmp_path / "tls_certificate", tmp_path / "tls_key")
+    assert loaded.ffmpeg == f"{tmp_path}/bin/ffmpeg"
+    monkeypatch.setenv("POLYCAST_FFMPEG", "ffmpeg")
+    assert load(data=tmp_path).ffmpeg == "ffmpeg", "a bare name is looked for"
+
+
+def test_relative_paths_of_the_file_begin_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever folder a command is run in."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "polycast.env").write_text(
+        "POLYCAST_STORE=media\nPOLYCAST_TLS_CERTIFICATE=tls/cert.pem\nPOLYCAST_TLS_KEY=/etc/key.pem\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    loaded = load(data=data)
+    assert loaded.store == f"{data}/media"
+    assert (loaded.tls_certificate, loaded.tls_key) == (data / "tls/cert.pem", Path("/etc/key.pem"))
+    (data / "polycast.env").write_text("POLYCAST_STORE=s3://bucket/x\n")
+    assert load(data=data).store == "s3://bucket/x"
 
 
 def test_the_secret_key_is_made_once_and_private(tmp_path: Path) -> None:

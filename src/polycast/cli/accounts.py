@@ -149,7 +149,9 @@ def show_organization(data: DataOption = None) -> None:
 def create_tenant(
     name: Annotated[str, typer.Argument(help="Shown name.")],
     slug: Annotated[str, typer.Option(help="Name in addresses; made from the shown one by default.")] = "",
-    quota_bytes: Annotated[int, typer.Option(help="Storage limit in bytes; 0: none.", min=0)] = 0,
+    quota_bytes: Annotated[
+        int, typer.Option(help="Storage limit in bytes; 0: the installation's.", min=0)
+    ] = 0,
     data: DataOption = None,
 ) -> None:
     """Make a tenant and print its id."""
@@ -166,25 +168,42 @@ def create_tenant(
 def limit_tenant(
     tenant: TenantArgument,
     quota_bytes: Annotated[
-        int, typer.Option(help="Storage limit in bytes; 0: the installation's.", min=0)
-    ] = 0,
+        int | None,
+        typer.Option(help="Storage limit in bytes; 0: the installation's. Left as it is by default.", min=0),
+    ] = None,
     retention_days: Annotated[
-        int, typer.Option(help="Days after which assets are deleted; 0: the installation's.", min=0)
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Days after which assets are deleted; 0: the installation's. Left as it is by default.",
+            min=0,
+        ),
+    ] = None,
     data: DataOption = None,
 ) -> None:
-    """Set what a tenant may store, and for how long."""
+    """Set what a tenant may store, and for how long; show what is in force."""
 
     async def work(services: "Services") -> None:
         found = await _tenant(services, tenant)
-        await services.tenants.limit(
-            await _owner(services),
-            found.uid,
-            quota_bytes=quota_bytes or None,
-            retention_days=retention_days or None,
+        if quota_bytes is not None or retention_days is not None:
+            found = await services.tenants.limit(
+                await _owner(services),
+                found.uid,
+                quota_bytes=found.quota_bytes if quota_bytes is None else quota_bytes or None,
+                retention_days=found.retention_days if retention_days is None else retention_days or None,
+            )
+        typer.echo(
+            f"{found.ref.slug}: quota {_limit(found.quota_bytes, settings.quota_bytes, 'bytes')}, "
+            f"retention {_limit(found.retention_days, settings.retention_days, 'days')}"
         )
 
+    settings = settings_for(data)
     _with_services(data, work)
+
+
+def _limit(own: int | None, everybodys: int, unit: str) -> str:
+    if own is not None:
+        return f"{own} {unit}"
+    return f"{everybodys} {unit} (the installation's)" if everybodys else "without limit (the installation's)"
 
 
 @tenants.command("block")

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from polycast.cli.up import Ready
@@ -10,7 +11,9 @@ from polycast.cli.up import Ready
 
 def print_line(name: str, line: str) -> None:
     """A line of one process, with its name before it."""
-    print(f"{name:<8}| {line}", file=sys.stderr, flush=True)
+    # a terminal that is closed takes no more, and the stop that follows must go on
+    with suppress(OSError):
+        print(f"{name:<8}| {line}", file=sys.stderr, flush=True)
 
 
 def announcer(key_file: Path | None) -> Callable[[Ready], Awaitable[None]]:

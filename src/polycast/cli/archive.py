@@ -8,16 +8,20 @@ objects/…       when the store is a folder, and wanted
 
 import io
 import json
+import os
 import shutil
+import stat
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from polycast.domain.errors import Invalid
 
 FORMAT = 1
 MANIFEST, SECRET, DATABASE, OBJECTS = "manifest.json", "secret.key", "database.dump", "objects"
+
+_VANISHED = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Manifest:
     Attributes:
         made_at: ISO 8601, UTC.
         schema: revision of the database's tables.
+        postgres: major version of the pg_dump that wrote it.
+        queue: revision of the job queue's tables.
         store: where the objects are when they are not in the archive.
     """
 
@@ -37,6 +43,10 @@ class Manifest:
     postgres: int
     objects: bool
     store: str
+    queue: str = ""
+
+
+_NAMES = {each.name for each in fields(Manifest)}
 
 
 def write(path: Path, manifest: Manifest, secret: str, dump: Path, objects: Path | None) -> int:
@@ -44,6 +54,9 @@ def write(path: Path, manifest: Manifest, secret: str, dump: Path, objects: Path
 
     Objects that disappear meanwhile are left out: they were deleted after the dump, and the scrubber
     finds what the dump still names.
+
+    Args:
+        objects: folder of the media store.
     """
     fresh = path.with_name(f".{path.name}.new")
     count = 0
@@ -58,7 +71,7 @@ def write(path: Path, manifest: Manifest, secret: str, dump: Path, objects: Path
                     try:
                         tar.add(file, f"{OBJECTS}/{file.relative_to(objects).as_posix()}", recursive=False)  # type: ignore[arg-type]
                         count += 1
-                    except FileNotFoundError:
+                    except _VANISHED:
                         continue
         fresh.replace(path)
     finally:
@@ -78,7 +91,9 @@ def read_manifest(path: Path) -> Manifest:
             file = tar.extractfile(first) if first is not None and first.name == MANIFEST else None
             if file is None:
                 raise Invalid(f"{path} is not a backup of Polycast")
-            manifest = Manifest(**json.loads(file.read(65_536)))
+            content = json.loads(file.read(65_536))
+            # a later release may say more
+            manifest = Manifest(**{name: content[name] for name in _NAMES & set(content)})
     except OSError as error:
         raise Invalid(f"{path}: {error.strerror or error}") from error
     except (tarfile.TarError, ValueError, TypeError) as error:
@@ -114,12 +129,21 @@ def extract(path: Path, folder: Path, on_file: Callable[[str], None] = lambda _:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All stored files; not those still being written, which are nobody's after a restore."""
-    return (
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink() and path.relative_to(folder).parts[0] != "tmp"
-    )
+    """All stored objects, folder by folder. What is still being written or uploaded lies elsewhere in the store,
+    and is nobody's after a restore. Folders and files that vanish meanwhile are passed over."""
+    for place, folders, names in os.walk(folder / "objects"):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(place, name)
+            if _is_file(path):
+                yield path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except _VANISHED:
+        return False
 
 
 def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:

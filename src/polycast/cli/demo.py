@@ -43,37 +43,51 @@ async def demo(settings: Settings, video: str | None) -> None:
     make_folder(data)
     if video and not video.startswith(("http://", "https://")) and not Path(video).is_file():  # noqa: ASYNC240
         raise Invalid(f"{video}: no such file", field="video")
-    console.print(f"Polycast demo, data in {data}", highlight=False)
-    with (data / "demo.log").open("w", buffering=1) as log:
-        # made while the server starts
-        making = asyncio.create_task(_source(video, data))
+    console.print(f"Polycast demo, data in {data}", highlight=False, markup=False)
+    # made while the server starts
+    making = asyncio.create_task(_source(video, data))
 
-        async def show(ready: Ready) -> None:
-            key = await _key(data / KEY_FILE, ready)
-            console.print(f"ready after {ready.seconds:.1f} s: {ready.url}", highlight=False)
-            if not making.done():
-                console.print(
-                    f"making a clip of {_CLIP_S} s (make demo VIDEO=my.mp4 takes yours)", highlight=False
-                )
-            made = await publish(await making, ready.url, key, console=console)
-            await _show_apis(console, ready.url)
-            console.print(f"admin key (X-Api-Key)  {key}", highlight=False, soft_wrap=True)
-            await _show_ids(console, ready.settings)
-            console.print(f"log  {data / 'demo.log'}", highlight=False, soft_wrap=True)
+    async def show(ready: Ready) -> None:
+        key = await _key(data / KEY_FILE, ready)
+        console.print(f"ready after {ready.seconds:.1f} s: {ready.url}", highlight=False)
+        if not making.done():
             console.print(
-                f"\nWatch it at {made.player}\nServing until Ctrl-C.", highlight=False, soft_wrap=True
+                f"making a clip of {_CLIP_S} s (make demo VIDEO=my.mp4 takes yours)", highlight=False
             )
+        made = await publish(await making, ready.url, key, console=console)
+        await _show_apis(console, ready.url)
+        console.print(f"admin key (X-Api-Key)  {key}", highlight=False, soft_wrap=True)
+        await _show_ids(console, ready.settings)
+        console.print(f"log  {data / 'demo.log'}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"\nWatch it at {made.player}\nServing until Ctrl-C.", highlight=False, soft_wrap=True)
 
+    with _Log(data / "demo.log") as log:
         try:
-            await up(settings, on_ready=show, on_line=_writer(log))
+            await up(settings, on_ready=show, on_line=log.write)
         finally:
             making.cancel()
             await asyncio.gather(making, return_exceptions=True)
     console.print("stopped")
 
 
-def _writer(log: TextIO):  # type: ignore[no-untyped-def]
-    return lambda name, line: log.write(f"{name:<8}| {line}\n")
+class _Log:
+    """What the processes write. Begun anew with the first line: by then no other demo runs on the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> "_Log":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, name: str, line: str) -> None:
+        if self._file is None:
+            self._file = self._path.open("w", buffering=1)
+        self._file.write(f"{name:<8}| {line}\n")
 
 
 async def _key(path: Path, ready: Ready) -> str:

@@ -14,8 +14,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from polycast.cli.installation import cause
+from polycast.cli.preflight import WrongSetting, check_certificate
 from polycast.domain.errors import ChildFailed, Conflict, PolycastError
 from polycast.settings import Settings
 
@@ -58,12 +60,12 @@ async def report(settings: Settings, console: Console | None = None) -> int:
     colours = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
     for each in findings:
         console.print(
-            f"[{colours[each.verdict]}]{each.verdict:<4}[/] {each.name:<18} {each.detail}",
+            f"[{colours[each.verdict]}]{each.verdict:<4}[/] {each.name:<18} {escape(each.detail)}",
             highlight=False,
             soft_wrap=True,
         )
         if each.mend:
-            console.print(f"     {'':<18} -> {each.mend}", highlight=False, soft_wrap=True)
+            console.print(f"     {'':<18} -> {escape(each.mend)}", highlight=False, soft_wrap=True)
     return 1 if any(each.verdict is Verdict.FAIL for each in findings) else 0
 
 
@@ -76,6 +78,10 @@ async def examine(settings: Settings) -> list[Finding]:
             found.append(await check(settings))
         except (PolycastError, OSError) as error:
             found.append(Finding(name, Verdict.FAIL, str(error)))
+        except Exception as error:
+            # of a package that is missing or broken: what a doctor is asked for most
+            why = f"{type(error).__name__}: {error}"
+            found.append(Finding(name, Verdict.FAIL, why, "reinstall the environment (uv sync)"))
     return found
 
 
@@ -205,14 +211,13 @@ def _nearest(folder: Path) -> Path:
 
 async def _store(settings: Settings) -> Finding:
     """Media store."""
-    from polycast.bootstrap import store_options
-    from polycast.storage.factory import open_store
+    from polycast.media_store import open_media_store
     from polycast.storage.s3 import S3Store
 
     url = settings.store_url
     if "://" not in url:
         return Finding("media store", Verdict.OK, url)
-    store = open_store(url, store_options(settings))
+    store = open_media_store(settings)
     key, mend = (
         f"doctor/{secrets.token_hex(8)}",
         "check POLYCAST_STORE, POLYCAST_S3_… and the bucket's rights",
@@ -282,16 +287,12 @@ async def _port(settings: Settings) -> Finding:
 
 async def _tls(settings: Settings) -> Finding:
     """TLS."""
-    if settings.tls_certificate is None or settings.tls_key is None:
+    if settings.tls_certificate is None:
         return Finding("TLS", Verdict.OK, "not configured (HTTP, or a proxy does it)")
-    import ssl
-
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            settings.tls_certificate, settings.tls_key
-        )
-    except (OSError, ssl.SSLError) as error:
-        return Finding("TLS", Verdict.FAIL, f"{settings.tls_certificate}: {error}", "check both PEM files")
+        check_certificate(settings)
+    except WrongSetting as error:
+        return Finding("TLS", Verdict.FAIL, error.message, "check both PEM files")
     return Finding("TLS", Verdict.OK, str(settings.tls_certificate))
 
 

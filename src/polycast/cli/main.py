@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +14,11 @@ import typer
 
 from polycast.cli import accounts, maintenance
 from polycast.cli.options import DataOption, HostOption, PortOption, settings_for
-from polycast.domain.errors import NotSupported, PolycastError
-from polycast.settings import PREFIX
+from polycast.domain.errors import ChildFailed, NotSupported, PolycastError
+from polycast.settings import PREFIX, SECRET_FILE, Settings
+
+EX_CONFIG = 78
+"""sysexits.h: a restart will not help"""
 
 app = typer.Typer(
     name="polycast",
@@ -64,7 +69,7 @@ def up(
 @app.command()
 def api(data: DataOption = None, port: PortOption = None, host: HostOption = None) -> None:
     """Run only the HTTP server: the APIs, players and delivery."""
-    from polycast.cli.installation import database
+    from polycast.cli import preflight
     from polycast.cli.ports import check_free, free_port
     from polycast.cli.serving import serve
 
@@ -74,11 +79,15 @@ def api(data: DataOption = None, port: PortOption = None, host: HostOption = Non
     check_free(settings.http_host, settings.http_port)  # before a database is started for nothing
 
     async def serve_beside_database() -> None:
-        async with database(settings) as url:
+        await preflight.check(settings)
+        async with _role(settings) as url:
             os.environ[f"{PREFIX}DATABASE_URL"] = url
             os.environ[f"{PREFIX}HTTP_PORT"] = str(settings.http_port)
             typer.echo(f"serving {settings.local_url} until Ctrl-C")
-            # Granian handles signals, for which it needs this, the main thread; nothing else runs here
+            # Granian handles signals, for which it needs this, the main thread; nothing else runs here. Until it does,
+            # a second or so, the loop's own handler would wait for an await that does not come
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
             serve(settings)
 
     asyncio.run(serve_beside_database())
@@ -92,22 +101,39 @@ def worker(
     ] = "encode,package,pictures,upkeep",
 ) -> None:
     """Run only a job worker. May run many times, on many machines."""
-    from polycast.cli.installation import database
+    from polycast.cli import preflight
     from polycast.cli.logs import configure
     from polycast.cli.working import QUEUES, work
 
     chosen = [name.strip() for name in queues.split(",") if name.strip()]
+    if not chosen:
+        raise typer.BadParameter(f"name one or more of {', '.join(QUEUES)}", param_hint="--queues")
     if unknown := sorted(set(chosen) - set(QUEUES)):
         raise typer.BadParameter(f"{unknown[0]}: not one of {', '.join(QUEUES)}", param_hint="--queues")
     settings = settings_for(data)
     configure(settings.log_level, settings.log_format)
 
     async def work_beside_database() -> None:
-        async with database(settings) as url:
+        await preflight.check(settings, serves=False)
+        async with _role(settings) as url:
             typer.echo(f"working on {', '.join(chosen)} until Ctrl-C")
             await work(settings, url, chosen)
 
     asyncio.run(work_beside_database())
+
+
+@asynccontextmanager
+async def _role(settings: Settings) -> AsyncIterator[str]:
+    """URL of the database, for a process that serves or works by itself on this data folder."""
+    from polycast.cli.installation import check_key, database, make_folder, require_owner
+    from polycast.cli.locks import role
+
+    require_owner(settings.data / SECRET_FILE)
+    make_folder(settings.data)
+    with role(settings.data):
+        async with database(settings) as url:
+            await check_key(settings, url)
+            yield url
 
 
 @app.command()
@@ -137,11 +163,15 @@ def publish(
 ) -> None:
     """Upload a video to a running server and show where it plays."""
     from polycast.cli.publish import publish as run_publish
+    from polycast.cli.publish import unreadable
 
     settings = settings_for(data)
     url = (url or settings.local_url).rstrip("/")
     if not url.startswith(("http://", "https://")):
         raise typer.BadParameter(f"{url} must begin with http:// or https://", param_hint="--url")
+    for hint, address in (("--url", url), ("SOURCE", source)):
+        if "://" in address and (why := unreadable(address)):
+            raise typer.BadParameter(f"{address}: {why}", param_hint=hint)
     if not key and (kept := settings.data / "admin.key").is_file():
         key = kept.read_text().strip()
     if not key:
@@ -171,7 +201,11 @@ def openapi(
 
 
 app.add_typer(accounts.keys, name="keys", help="API keys: list, create, revoke.")
-app.add_typer(accounts.tenants, name="tenants", help="Tenants: list, create.")
+app.add_typer(
+    accounts.tenants,
+    name="tenants",
+    help="Tenants: list, create, limit, block, unblock; the organization's id.",
+)
 app.command()(maintenance.backup)
 app.command()(maintenance.restore)
 app.command()(maintenance.upgrade)
@@ -183,24 +217,27 @@ def run() -> None:
 
 
 def reported(work: Callable[[], object]) -> None:
-    """Do a command's work: what the user can mend is one line, and exit code 1 (78 where a setting is wrong)."""
+    """Do a command's work: what the user can mend is one line, and exit code 1 (78 where a restart will not help)."""
     from pydantic import ValidationError
 
     from polycast.cli.installation import cause
     from polycast.cli.ports import PortTaken
+    from polycast.cli.preflight import WrongSetting
 
     try:
         work()
     except PolycastError as error:
         typer.echo(f"polycast: {error.message}{cause(error)}", err=True)
-        sys.exit(78 if isinstance(error, PortTaken) else 1)
+        lasting = isinstance(error, PortTaken | WrongSetting)
+        lasting = lasting or (isinstance(error, ChildFailed) and error.returncode == EX_CONFIG)
+        sys.exit(EX_CONFIG if lasting else 1)
     except ValidationError as error:
         for problem in error.errors():
             name = "".join(f"{PREFIX}{part}".upper() for part in problem["loc"][:1])
             typer.echo(
                 f"polycast: {name or 'settings'}: {problem['msg'].removeprefix('Value error, ')}", err=True
             )
-        sys.exit(78)
+        sys.exit(EX_CONFIG)
     except OSError as error:
         if error.errno not in _FOR_USERS or os.environ.get(f"{PREFIX}LOG_LEVEL") == "debug":
             raise

@@ -36,10 +36,18 @@ def check_free(host: str, port: int) -> None:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1" if host == "0.0.0.0" else host, 0))  # noqa: S104
-        return int(probe.getsockname()[1])
+    """A port nobody listens on now.
+
+    Raises:
+        Conflict: the address is not this machine's.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as probe:
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise Conflict(f"cannot listen on {host}: {error.strerror or error}") from None
 
 
 def _holder(port: int) -> str:

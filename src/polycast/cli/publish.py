@@ -68,11 +68,11 @@ async def publish(
     made = Published(
         asset, f"{url}/play/{asset}", final.endpoints.get("HLS", ""), final.endpoints.get("DASH", "")
     )
-    console.print(f"player  {made.player}", highlight=False, soft_wrap=True)
+    console.print(f"player  {made.player}", highlight=False, markup=False, soft_wrap=True)
     if made.hls:
-        console.print(f"HLS     {made.hls}", highlight=False, soft_wrap=True)
+        console.print(f"HLS     {made.hls}", highlight=False, markup=False, soft_wrap=True)
     if made.dash:
-        console.print(f"DASH    {made.dash}", highlight=False, soft_wrap=True)
+        console.print(f"DASH    {made.dash}", highlight=False, markup=False, soft_wrap=True)
     return made
 
 
@@ -81,7 +81,7 @@ async def _watch(client: VideoKitClient, asset: str, player: str, console: Conso
     tasks: dict[str, TaskID] = {}
     said = False
     with Progress(
-        TextColumn("{task.description:<18}"),
+        TextColumn("{task.description:<18}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
@@ -98,7 +98,7 @@ async def _watch(client: VideoKitClient, asset: str, player: str, console: Conso
                 bars.update(tasks[rendition.name], completed=rendition.progress)
             if now.status == "Available" and not said:
                 said = True
-                bars.console.print(f"plays already: {player}", highlight=False, soft_wrap=True)
+                bars.console.print(f"plays already: {player}", highlight=False, markup=False, soft_wrap=True)
             bars.update(whole, completed=now.overall)
             if now.complete:
                 # what is whole may have been asked after a moment before
@@ -108,9 +108,19 @@ async def _watch(client: VideoKitClient, asset: str, player: str, console: Conso
             await asyncio.sleep(_POLL_S)
 
 
+def unreadable(address: str) -> str:
+    """Why an address cannot be read; "" when it can."""
+    try:
+        urlsplit(address)
+        httpx.URL(address)
+    except (httpx.InvalidURL, ValueError) as error:
+        return str(error)
+    return ""
+
+
 def _upload_bars(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description:<18}"),
+        TextColumn("{task.description:<18}", markup=False),
         BarColumn(),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from polycast.cli.installation import alone, make_folder
+from polycast.cli import preflight
+from polycast.cli.installation import check_key, connected, make_folder, require_owner
+from polycast.cli.locks import alone
 from polycast.cli.ports import check_free, free_port
 from polycast.cli.readiness import is_ready
 from polycast.db import migrate
 from polycast.db.embedded import EmbeddedPostgres
 from polycast.proc.spec import ChildSpec, Limits
 from polycast.proc.supervisor import Backoff, ServiceSpec, Supervisor
-from polycast.settings import PREFIX, Settings
+from polycast.settings import PREFIX, SECRET_FILE, Settings
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ OnLine = Callable[[str, str], None]
 
 
 async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
-    """Run everything until SIGINT or SIGTERM; returns when all is stopped.
+    """Run everything until SIGINT, SIGTERM or SIGHUP; returns when all is stopped.
 
     Args:
         settings: port 0 takes a free one.
@@ -58,15 +60,20 @@ async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
 
     Raises:
         PortTaken: the HTTP port is taken.
+        WrongSetting: a setting names what is not there, or the secret key is not that of the database.
         Conflict: another `up` runs on the data folder, or the database is of another release.
         ChildFailed: a process ended in a way a restart cannot mend.
     """
     begun = time.monotonic()
+    require_owner(settings.data / SECRET_FILE)
     make_folder(settings.data)
     with alone(settings.data):
         port = settings.http_port or free_port(settings.http_host)
         settings = settings.model_copy(update={"http_port": port})
         check_free(settings.http_host, port)
+        await preflight.check(settings)
+        if settings.database_url:
+            await check_key(settings, settings.database_url)  # before another key is made here
         _clear_scratch(settings.work_folder)
         _clear_scratch(settings.parts_folder)
         _ = settings.secret  # made now, before several processes want it
@@ -119,6 +126,7 @@ class _Store:
             await self._server.start()
             self._watching = asyncio.create_task(self._keep_up(self._server))
         await migrate.upgrade(self.url)
+        await check_key(self._settings, self.url)
         return await _first_start(self._settings, self.url)
 
     @staticmethod
@@ -156,6 +164,11 @@ def _services(settings: Settings, url: str) -> list[ServiceSpec]:
         f"{PREFIX}DATABASE_URL": url,
         f"{PREFIX}HTTP_HOST": settings.http_host,
         f"{PREFIX}HTTP_PORT": str(settings.http_port),
+        # they run in another folder
+        f"{PREFIX}STORE": settings.store,
+        f"{PREFIX}FFMPEG": settings.ffmpeg,
+        f"{PREFIX}TLS_CERTIFICATE": str(settings.tls_certificate or ""),
+        f"{PREFIX}TLS_KEY": str(settings.tls_key or ""),
         "PYTHONUNBUFFERED": "1",
         # they write into our pipe, we maybe to a terminal
         f"{PREFIX}LOG_FORMAT": form,
@@ -188,9 +201,7 @@ async def _first_start(settings: Settings, url: str) -> str | None:
 
     Looks before it loads: all starts but the first need nothing of the services here.
     """
-    import psycopg
-
-    async with await psycopg.AsyncConnection.connect(url) as connection:
+    async with connected(url) as connection:
         cursor = await connection.execute(
             "SELECT EXISTS (SELECT FROM tenants) AND EXISTS (SELECT FROM api_keys)"
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from polycast import settings as configuration
 from polycast.cli.logs import configure
 from polycast.db import migrate
+from polycast.proc.supervisor import stop_signals
 from polycast.settings import Settings
 
 QUEUES = ("encode", "package", "pictures", "upkeep")
@@ -21,7 +22,7 @@ def concurrency(settings: Settings, queue: str) -> int:
 
 
 async def work(settings: Settings, database_url: str, queues: Sequence[str]) -> None:
-    """Work on queues until SIGTERM or SIGINT.
+    """Work on queues until SIGTERM, SIGINT or the SIGHUP of a closed terminal.
 
     Each queue has its own places: a long pull takes none from the packaging beside it.
     """
@@ -29,7 +30,7 @@ async def work(settings: Settings, database_url: str, queues: Sequence[str]) -> 
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stop.set)
     async with running(build_platform(settings, database_url)) as platform, asyncio.TaskGroup() as group:
         group.create_task(platform.warm_up())

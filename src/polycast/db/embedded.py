@@ -1,9 +1,10 @@
 """The PostgreSQL that Polycast brings along: one cluster in the data folder, reached by a unix socket.
 
     <folder>/cluster/     the cluster; owned by the account the server runs under, 0700
+    <folder>/cluster.<N>/ what `polycast upgrade` left of PostgreSQL N
     <folder>/socket/      its unix socket, 0700: who cannot enter cannot connect; no TCP port is opened
     <folder>/log/         the server's own log
-    <folder>/start.lock   held while somebody starts or stops the server
+    <folder>/start.lock   held while somebody starts or stops the server, or exchanges the cluster
     <folder>/users.lock   held, shared, by every process that relies on the server
 
 The server outlives a killed owner: whoever comes next attaches to it. It is stopped by the last user that
@@ -15,24 +16,20 @@ import fcntl
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
-
-from polycast.db import binaries
+from polycast.db import binaries, cluster_exchange, postmaster
 from polycast.db.account import Account, as_account, server_account
 from polycast.domain.errors import Conflict, Unavailable
 
 START_DEADLINE_S = 60.0
-"""A cluster that was killed replays its log first; ten seconds are common on a slow disk."""
-STOP_DEADLINE_S = 30.0
+"""Without a word in its log. A cluster that was killed replays what it wrote, and says so every ten seconds."""
 _SOCKET_NAME = ".s.PGSQL.5432"
 _SOCKET_PATH_MAX = 107  # sun_path of unix(7), without its final zero
 _LOG_MAX_BYTES = 10 * 1024 * 1024
@@ -62,14 +59,21 @@ class EmbeddedPostgres:
             temporary folder when this path is too long for a unix socket).
         durable: False gives up fsync, for tests.
         release: PostgreSQL to run; the newest bundled one by default.
+        patience_s: a start fails when the server is not ready and has logged nothing for so long.
     """
 
     def __init__(
-        self, folder: Path, *, durable: bool = True, release: binaries.Binaries | None = None
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        release: binaries.Binaries | None = None,
+        patience_s: float = START_DEADLINE_S,
     ) -> None:
         self.folder = folder.absolute()
-        self.cluster = self.folder / "cluster"
+        self.cluster = self.folder / cluster_exchange.CLUSTER
         self._durable = durable
+        self._patience_s = patience_s
         self._release = release
         self._users: int | None = None
         self._account: Account | None = None
@@ -104,7 +108,7 @@ class EmbeddedPostgres:
 
     def running(self) -> bool:
         """Whether a server works on this cluster now, whoever started it."""
-        return self._postmaster() is not None
+        return postmaster.find(self.cluster) is not None
 
     def version(self) -> int | None:
         """Major version that made the cluster; None when there is none."""
@@ -113,16 +117,69 @@ class EmbeddedPostgres:
         except (FileNotFoundError, ValueError):
             return None
 
+    # -- the way to a newer major version
+
+    def kept(self, version: int) -> Path:
+        """Where the cluster of an older major version is left by `exchange`."""
+        return cluster_exchange.kept_cluster(self.folder, version)
+
+    async def settle(self) -> None:
+        """Undo an exchange that was cut short; every start does so first."""
+        await asyncio.to_thread(self._alone, lambda: cluster_exchange.put_back(self.folder))
+
+    async def exchange(self, fresh: Path, version: int) -> None:
+        """Keep the present cluster, which is of this major version, and put another one in its place.
+
+        Raises:
+            Conflict: a server still works on it, or one of that version is kept already.
+        """
+
+        def exchanged() -> None:
+            if self.running():
+                raise Conflict("another process works on the database: stop it first")
+            cluster_exchange.exchange(self.folder, fresh, version)
+
+        await asyncio.to_thread(self._alone, exchanged)
+
+    async def in_use(self) -> bool:
+        """Whether any process relies on the server."""
+        return await asyncio.to_thread(self._relied_on)
+
+    async def remove(self) -> None:
+        """Stop the server, whoever relies on it, and remove the whole folder. Idempotent."""
+        await asyncio.to_thread(self._remove)
+
+    def _alone(self, work: Callable[[], None]) -> None:
+        with self._exclusive():
+            work()
+
+    def _relied_on(self) -> bool:
+        with self._exclusive():
+            users = os.open(self.folder / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(users)
+        return False
+
+    def _remove(self) -> None:
+        postmaster.shut_down(self.cluster)
+        shutil.rmtree(self._socket_folder(), ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     # -- start
 
     def _start(self) -> str:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._exclusive():
+            cluster_exchange.put_back(self.folder)
             self._check_version()
             self._account = server_account(self.cluster)
             if self.version() is None:
                 self._initialise()
-            if not self._ready():
+            if not postmaster.is_ready(self.cluster):
                 self._launch()
             self._rely()
             self._ensure_database()
@@ -163,43 +220,27 @@ class EmbeddedPostgres:
         log = self.folder / "log" / "server.log"
         if log.exists() and log.stat().st_size > _LOG_MAX_BYTES:
             log.replace(log.with_suffix(".log.1"))
-        self._clear_stale_pid_file()
+        postmaster.clear_stale_pid_file(self.cluster, self._socket_folder() / f"{_SOCKET_NAME}.lock")
         options = " ".join(f"-c {name}={value}" for name, value in self._server_settings().items())
         # -W: pg_ctl itself looks only ten times a second, we look more often
         argv = ["-D", str(self.cluster), "-l", str(log), "-s", "-W", "-o", options, "start"]
         done = self._run("pg_ctl", argv, touched=self.cluster)
-        deadline = time.monotonic() + START_DEADLINE_S
-        seen = False
-        while not self._ready():
-            alive = self._postmaster() is not None
-            if done.returncode != 0 or (seen and not alive) or time.monotonic() > deadline:
-                raise Unavailable(f"the embedded PostgreSQL did not start: {_tail(log) or done.stderr}")
-            seen = seen or alive
-            if not seen and time.monotonic() > deadline - START_DEADLINE_S + 5:
+        if done.returncode != 0:
+            raise Unavailable(f"the embedded PostgreSQL did not start: {_tail(log) or done.stderr}")
+        self._await_ready(log)
+
+    def _await_ready(self, log: Path) -> None:
+        appears_by = time.monotonic() + 5
+        seen, size, deadline = False, -1, 0.0
+        while not postmaster.is_ready(self.cluster):
+            alive = postmaster.find(self.cluster) is not None
+            if (now := log.stat().st_size if log.exists() else 0) != size:
+                size, deadline = now, time.monotonic() + self._patience_s
+            gone = not alive and (seen or time.monotonic() > appears_by)
+            if gone or time.monotonic() > deadline:
                 raise Unavailable(f"the embedded PostgreSQL did not start: {_tail(log)}")
+            seen = seen or alive
             time.sleep(0.01)
-
-    def _clear_stale_pid_file(self) -> None:
-        """Remove the pid files of a killed server that nobody has reaped yet.
-
-        The new server would take the zombie for a living one. A container whose first process reaps no
-        orphans keeps it for ever. The file also guards against children of the old server that still
-        write: they end by themselves when it is gone, and are waited for.
-        """
-        pid_file = self.cluster / "postmaster.pid"
-        try:
-            zombie = (
-                psutil.Process(int(pid_file.read_text().split("\n", 1)[0])).status() == psutil.STATUS_ZOMBIE
-            )
-        except (OSError, ValueError, psutil.Error):
-            return
-        deadline = time.monotonic() + STOP_DEADLINE_S
-        while zombie and time.monotonic() < deadline:
-            if not any(_works_in(process, self.cluster.resolve()) for process in psutil.process_iter()):
-                pid_file.unlink(missing_ok=True)
-                (self._socket_folder() / f"{_SOCKET_NAME}.lock").unlink(missing_ok=True)
-                return
-            time.sleep(0.05)
 
     def _server_settings(self) -> dict[str, str]:
         settings = {
@@ -243,44 +284,18 @@ class EmbeddedPostgres:
             users, self._users = self._users, None
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._shut_down(self._postmaster())
+                self._shut_down()
             except BlockingIOError:
                 pass  # somebody else relies on it
             finally:
                 os.close(users)
 
-    def _shut_down(self, postmaster: psutil.Process | None) -> None:
-        """SIGINT: refuse newcomers, end sessions, write a checkpoint; SIGQUIT when that takes too long."""
-        if postmaster is None:
-            return
-        for sign, patience_s in ((signal.SIGINT, STOP_DEADLINE_S), (signal.SIGQUIT, 5.0)):
-            with suppress(psutil.NoSuchProcess):
-                postmaster.send_signal(sign)
-            deadline = time.monotonic() + patience_s
-            while time.monotonic() < deadline:
-                if self._postmaster() is None:
-                    if (sockets := self._socket_folder()).parent != self.folder:
-                        shutil.rmtree(sockets, ignore_errors=True)
-                    return
-                time.sleep(0.01)
+    def _shut_down(self) -> None:
+        postmaster.shut_down(self.cluster)
+        if not self.running() and (sockets := self._socket_folder()).parent != self.folder:
+            shutil.rmtree(sockets, ignore_errors=True)
 
     # -- facts
-
-    def _postmaster(self) -> psutil.Process | None:
-        """The running server; None when the pid file is missing, or left by a killed one."""
-        try:
-            pid = int((self.cluster / "postmaster.pid").read_text().split("\n", 1)[0])
-            process = psutil.Process(pid)
-        except (OSError, ValueError, psutil.Error):
-            return None
-        # the number may have been given to somebody else since
-        return process if _works_in(process, self.cluster.resolve()) else None
-
-    def _ready(self) -> bool:
-        if self._postmaster() is None:
-            return False
-        lines = (self.cluster / "postmaster.pid").read_text().split("\n")
-        return len(lines) > 7 and lines[7].strip() == "ready"
 
     def _socket_folder(self) -> Path:
         near = self.folder / "socket"
@@ -324,14 +339,6 @@ class EmbeddedPostgres:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(full, code, out.read(), err.read())
-
-
-def _works_in(process: psutil.Process, cluster: Path) -> bool:
-    """Whether a living process belongs to the cluster: all of the server's have it as working directory."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == cluster
-    except (OSError, psutil.Error):
-        return False
 
 
 def _tail(log: Path, lines: int = 15) -> str:

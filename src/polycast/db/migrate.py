@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def upgrade_blocking(url: str) -> None:
     with _connected(url) as connection:
         # alone: the lock goes with the connection, even when this process is killed
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
-        _refuse_newer(connection)
+        refuse_newer(_written(connection))
         if _revision(connection) != head():
             _run_alembic(url)
         _upgrade_queue(connection)
@@ -62,7 +63,7 @@ async def pending(url: str) -> bool:
 def pending_blocking(url: str) -> bool:
     """`pending`, for callers without an event loop."""
     with _connected(url) as connection:
-        _refuse_newer(connection)
+        refuse_newer(_written(connection))
         return _revision(connection) != head() or _queue_version(connection) != _queue_files()[-1].name
 
 
@@ -84,6 +85,41 @@ def wait_blocking(url: str, *, timeout_s: float = 60.0, every_s: float = 0.02) -
         if time.monotonic() > deadline:
             raise Unavailable(why)
         time.sleep(every_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """By which release a database was written: the newest revision of our tables, and of the queue's.
+
+    Both are None in an empty database.
+    """
+
+    schema: str | None
+    queue: str | None
+
+
+async def written(url: str) -> Written:
+    """How far a database's tables are. Nothing is changed.
+
+    Raises:
+        Unavailable: no connection.
+    """
+
+    def look() -> Written:
+        with _connected(url) as connection:
+            return _written(connection)
+
+    return await asyncio.to_thread(look)
+
+
+def refuse_newer(found: Written) -> None:
+    """Raises Conflict when a newer release wrote it."""
+    if found.schema is not None and found.schema not in _revisions():
+        raise Conflict(
+            f"the database was written by a newer Polycast (schema {found.schema}, this one knows {head()})"
+        )
+    if found.queue is not None and found.queue > _queue_files()[-1].name:
+        raise Conflict(f"the job queue was written by a newer Polycast (schema {found.queue})")
 
 
 def is_ours(kind: str, name: str | None) -> bool:
@@ -129,15 +165,8 @@ def _value(connection: Connection, table: str, column: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _refuse_newer(connection: Connection) -> None:
-    revision = _revision(connection)
-    if revision is not None and revision not in _revisions():
-        raise Conflict(
-            f"the database was written by a newer Polycast (schema {revision}, this one knows {head()})"
-        )
-    queue = _queue_version(connection)
-    if queue is not None and queue > _queue_files()[-1].name:
-        raise Conflict(f"the job queue was written by a newer Polycast (schema {queue})")
+def _written(connection: Connection) -> Written:
+    return Written(_revision(connection), _queue_version(connection))
 
 
 def _run_alembic(url: str) -> None:

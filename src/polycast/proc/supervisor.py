@@ -29,6 +29,7 @@ __all__ = [
     "State",
     "Supervisor",
     "Wanted",
+    "stop_signals",
 ]
 
 
@@ -41,6 +42,12 @@ class ServiceStatus:
     state: State
     pid: int | None
     restarts: int
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """What asks a process to stop: SIGTERM, SIGINT, and SIGHUP of a closed terminal unless `nohup` said not to."""
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGTERM, signal.SIGINT, *hangup)
 
 
 class Supervisor:
@@ -85,7 +92,7 @@ class Supervisor:
         self._stop.set()
 
     async def run(self, *, handle_signals: bool = False) -> None:
-        """Keep everything up until `stop`, or SIGTERM or SIGINT with `handle_signals` (main thread only).
+        """Keep everything up until `stop`, or, with `handle_signals` (main thread only), one of `stop_signals`.
 
         Cancelling stops everything in order, then CancelledError comes out.
 
@@ -93,7 +100,7 @@ class Supervisor:
             ChildFailed: a service ended in a way that a restart cannot mend; the others were stopped.
         """
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGTERM, signal.SIGINT) if handle_signals else ()
+        numbers = stop_signals() if handle_signals else ()
         for number in numbers:
             loop.add_signal_handler(number, self.stop)
         keepers: list[asyncio.Task[None]] = []

@@ -7,6 +7,7 @@ import secrets
 from cryptography.fernet import Fernet, InvalidToken
 
 from polycast.domain.errors import IntegrityError
+from polycast.services.master_key import derive
 
 
 class Vault:
@@ -22,7 +23,7 @@ class Vault:
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose (HKDF-like: HMAC of the purpose under the master key)."""
-        return hashlib.blake2b(purpose.encode(), key=self._master[:64], digest_size=32).digest()
+        return derive(self._master, purpose)
 
     def seal(self, text: str) -> str:
         """Ciphertext as ASCII."""

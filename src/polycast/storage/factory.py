@@ -22,7 +22,8 @@ class StoreOptions:
         endpoint: 'http(s)://host[:port]' of an S3-compatible server; None is AWS.
         access_key, secret_key, session_token: of S3. Required there: instance roles are not looked up.
         spool: folder for parts on their way to a remote store (as large as the parts being received).
-        extra: configuration of obstore for GCS and Azure, such as `service_account_path`, `account_name`.
+        extra: configuration of obstore for GCS and Azure, such as `service_account_path`, `account_name`; what is
+            not in it is taken from the environment variables of those services.
     """
 
     endpoint: str | None = None
@@ -76,8 +77,9 @@ def open_store(url: str, options: StoreOptions | None = None) -> ObjectStore:
                 # the keys of the mapping depend on the store: obstore checks them
                 backend = from_url(url, config=dict(options.extra))  # type: ignore[call-overload]
             except BaseError as error:
+                why = str(error).partition("\n")[0]  # below stands a debugging form
                 raise Invalid(
-                    f"the store {parts.scheme}://{parts.netloc} cannot be opened", field="url"
+                    f"the store {parts.scheme}://{parts.netloc} cannot be opened: {why}", field="url"
                 ) from error
             return ComposedStore(backend, spool=options.spool)
         case _:

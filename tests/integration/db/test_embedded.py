@@ -15,9 +15,9 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from polycast.db import binaries
+from polycast.db import binaries, postmaster
 from polycast.db.embedded import EmbeddedPostgres, NeedsUpgrade
-from polycast.domain.errors import Conflict
+from polycast.domain.errors import Conflict, Unavailable
 from tests.support.waiting import until
 
 OWNER = """
@@ -92,6 +92,42 @@ async def test_recovers_when_the_server_itself_was_killed(server: EmbeddedPostgr
     # its children notice by themselves; only then is the shared memory free
     await until(lambda: not any(p.is_running() and p.status() != "zombie" for p in family))
     assert _value(await server.start(), "SELECT x FROM kept") == 7
+
+
+async def test_a_long_recovery_is_waited_for_while_its_log_moves(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "pg", patience_s=1.0)
+    with psycopg.connect(await server.start(), autocommit=True) as connection:
+        # some WAL to replay, so that there is a moment between its start and its being ready
+        connection.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 300000) n")
+    killed = postmaster.find(server.cluster)
+    assert killed is not None
+    family = [killed, *killed.children()]
+    killed.kill()
+    # its children notice by themselves; only then is the shared memory free
+    await until(lambda: not any(p.is_running() and p.status() != "zombie" for p in family))
+    starting = asyncio.create_task(server.start())
+    recovering = await until(lambda: postmaster.find(server.cluster))
+    recovering.suspend()
+    assert not postmaster.is_ready(server.cluster), "stopped too late to show anything"
+    with (server.folder / "log" / "server.log").open("a", buffering=1) as log:
+        written, done = 0, False
+        while not done:
+            log.write(f"LOG:  redo in progress {written}\n")
+            written += 1
+            done = bool((await asyncio.wait([starting], timeout=0.25))[0])
+            if written == 8:  # twice as long as a silent one is waited for
+                assert not done, "given up"
+                recovering.resume()
+    assert _value(await starting, "SELECT count(*) FROM t") == 300_000
+    await server.stop()
+
+
+async def test_a_silent_start_is_given_up(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path / "pg", patience_s=0.0)
+    with pytest.raises(Unavailable, match="did not start"):
+        await server.start()
+    await server.remove()
+    assert not server.folder.exists()
 
 
 async def test_the_last_user_stops_it(server: EmbeddedPostgres) -> None:

@@ -1,70 +1,57 @@
-"""Backup, restore, and the way from an older PostgreSQL."""
+"""Backup and restore."""
 
 import asyncio
+import json
 import os
+import shutil
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
 
-from polycast.cli import maintenance
-from polycast.cli.archive import MANIFEST, extract, read_manifest
-from polycast.cli.installation import database, platform
-from polycast.db import binaries
-from polycast.db.embedded import EmbeddedPostgres, NeedsUpgrade
-from polycast.domain.errors import Conflict, Invalid
-from polycast.settings import Settings, load
+from polycast.cli import archive as archives
+from polycast.cli.archive import MANIFEST, Manifest, extract, read_manifest
+from polycast.cli.backing_up import back_up
+from polycast.cli.installation import database
+from polycast.cli.restoring import restore
+from polycast.db import binaries, migrate
+from polycast.domain.errors import Conflict, Invalid, Unavailable
+from polycast.settings import SECRET_FILE, load
+from tests.integration.run.installations import install, knows, run
+from tests.support.postgres import RunPostgres
 
 pytestmark = pytest.mark.timeout(180)
 
 
-async def _install(data: Path) -> tuple[Settings, str]:
-    """An installation with a tenant, a key and an object; returns its admin key."""
-    settings = load(data=data)
-    async with platform(settings) as wired:
-        from polycast.bootstrap import first_start
-
-        made = await first_start(wired.services)
-        await wired.services.store.put("t/x/f/y/source", b"bytes of a video")
-    assert made.key is not None
-    assert made.key.secret is not None
-    return settings, made.key.secret
-
-
-async def _knows(settings: Settings, key: str) -> bool:
-    async with platform(settings) as wired:
-        caller = await wired.services.keys.authenticate(key)
-        opened = await wired.services.tenants.secret(caller.tenant.num, "content")
-        return bool(opened) and await wired.services.store.get("t/x/f/y/source") == b"bytes of a video"
-
-
 async def test_a_backup_brings_everything_back_elsewhere(tmp_path: Path) -> None:
-    settings, key = await _install(tmp_path / "one")
+    settings, key = await install(tmp_path / "one")
     archive = tmp_path / "backup.tar"
-    await maintenance._backup(settings, archive, objects=True)
+    await back_up(settings, archive, objects=True)
     assert archive.stat().st_mode & 0o777 == 0o600
     other = load(data=tmp_path / "two")
-    await maintenance._restore(other, archive, force=False)
-    assert await _knows(other, key), "key, secrets sealed under the old secret key, and media"
+    await restore(other, archive, force=False)
+    assert await knows(other, key), "key, secrets sealed under the old secret key, and media"
     assert (other.data / "secret.key").stat().st_mode & 0o777 == 0o600
 
 
 async def test_restore_does_not_overwrite_unless_told(tmp_path: Path) -> None:
-    settings, key = await _install(tmp_path / "one")
+    settings, key = await install(tmp_path / "one")
     archive = tmp_path / "backup.tar"
-    await maintenance._backup(settings, archive, objects=True)
-    other, other_key = await _install(tmp_path / "two")
+    await back_up(settings, archive, objects=True)
+    other, other_key = await install(tmp_path / "two")
     with pytest.raises(Conflict, match="--force"):
-        await maintenance._restore(other, archive, force=False)
-    assert await _knows(other, other_key)
-    await maintenance._restore(load(data=tmp_path / "two"), archive, force=True)
-    assert await _knows(load(data=tmp_path / "two"), key)
+        await restore(other, archive, force=False)
+    assert await knows(other, other_key)
+    await restore(load(data=tmp_path / "two"), archive, force=True)
+    assert await knows(load(data=tmp_path / "two"), key)
 
 
 async def test_without_objects_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings, _ = await _install(tmp_path / "one")
-    await maintenance._backup(settings, tmp_path / "b.tar", objects=False)
+    settings, _ = await install(tmp_path / "one")
+    await back_up(settings, tmp_path / "b.tar", objects=False)
     assert "media are not in it" in capsys.readouterr().out
     assert not read_manifest(tmp_path / "b.tar").objects
 
@@ -97,66 +84,172 @@ def test_an_archive_cannot_bring_links(tmp_path: Path) -> None:
         extract(tmp_path / "x.tar", tmp_path / "to")
 
 
-OLD = 16
-
-
-async def _old_cluster(settings: Settings) -> None:
-    """An installation as a release with PostgreSQL 16 left it."""
-    settings.data.mkdir()
-    old = EmbeddedPostgres(settings.postgres_folder, release=binaries.bundled()[OLD])
-    url = await old.start()
-    from polycast.db import migrate
-
-    await migrate.upgrade(url)
+async def test_a_backup_changes_nothing_in_the_database(tmp_path: Path, postgres: RunPostgres) -> None:
+    """Taken between installing a newer release and upgrading: it is the way back."""
+    url = postgres.create()
+    settings, _ = await install(tmp_path / "one", database_url=url)
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "INSERT INTO organizations (name) SELECT 'Ünï ' || n FROM generate_series(1, 500) n"
-        )
-    await old.stop()
+        connection.execute("DROP TABLE procrastinate_periodic_defers, queue_schema CASCADE")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    assert (await migrate.written(url)).queue is None
+    manifest = read_manifest(tmp_path / "b.tar")
+    assert (manifest.schema, manifest.queue) == (migrate.head(), "")
+    postgres.drop(url)
 
 
-def _names(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT count(*) FROM organizations WHERE name LIKE 'Ünï %'").fetchone()
-        return int(row[0]) if row else 0
-
-
-async def test_the_way_from_an_older_postgresql(tmp_path: Path) -> None:
-    settings = load(data=tmp_path / "data")
-    await _old_cluster(settings)
-    with pytest.raises(NeedsUpgrade, match="polycast upgrade"):
-        async with database(settings):
-            pass
-    await maintenance._upgrade(settings)
-    async with database(settings) as url:
-        assert _names(url) == 500
-        with psycopg.connect(url) as connection:
-            assert connection.info.server_version // 10000 == binaries.current().major
-            # numbers go on where they were
-            row = connection.execute("INSERT INTO organizations (name) VALUES ('x') RETURNING num").fetchone()
-            assert row == (501,)
-    assert (settings.postgres_folder / f"cluster.{OLD}" / "PG_VERSION").read_text().strip() == str(OLD)
-    await maintenance._upgrade(settings)  # nothing left to do
-
-
-async def test_an_upgrade_that_fails_leaves_the_old_cluster(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_there_is_nothing_to_back_up_in_an_empty_database(
+    tmp_path: Path, postgres: RunPostgres
 ) -> None:
-    settings = load(data=tmp_path / "data")
-    await _old_cluster(settings)
-    from polycast.cli import pgtools
+    url = postgres.create(empty=True)
+    with pytest.raises(Invalid, match="nothing to back up"):
+        await back_up(load(data=tmp_path, database_url=url), tmp_path / "b.tar", objects=True)
+    assert os.listdir(tmp_path) == []
+    postgres.drop(url)
 
-    async def broken(url: str, path: Path, *, clean: bool = False) -> None:
-        raise Conflict("no room left")
 
-    monkeypatch.setattr(pgtools, "load", broken)
-    with pytest.raises(Conflict, match="no room"):
-        await maintenance._upgrade(settings)
-    monkeypatch.undo()
-    assert EmbeddedPostgres(settings.postgres_folder).version() == OLD
-    await maintenance._upgrade(settings)
-    async with database(settings) as url:
-        assert _names(url) == 500
+async def test_parts_of_unfinished_uploads_are_not_in_it(tmp_path: Path) -> None:
+    settings, _ = await install(tmp_path / "one")
+    for folder in ("uploads/u1", "tmp"):
+        place = settings.data / "store" / folder
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "whole").write_bytes(b"half a video")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        assert [name for name in tar.getnames() if name.startswith("objects/")] == [
+            "objects/objects/t/x/f/y/source"
+        ]
+
+
+def test_folders_may_vanish_while_it_is_made(tmp_path: Path) -> None:
+    """As those of a deleted asset do while the server runs."""
+    store = tmp_path / "store"
+    for number in range(1500):
+        for group in ("going", "staying"):
+            folder = store / "objects" / f"{group}{number}" / "g" / "1"
+            folder.mkdir(parents=True)
+            (folder / "1.m4s").write_bytes(b"x")
+    (tmp_path / "dump").write_bytes(b"")
+    going = [path for path in (store / "objects").iterdir() if path.name.startswith("going")]
+    deleter = Thread(target=_remove, args=[going])
+    deleter.start()
+    written = archives.write(tmp_path / "b.tar", _manifest(), "k" * 40, tmp_path / "dump", store)
+    deleter.join()
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        staying = [name for name in tar.getnames() if "staying" in name]
+    assert len(staying) == 1500
+    assert written >= 1500
+
+
+async def test_an_archive_of_a_newer_release_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
+    settings, key = await install(tmp_path / "one")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    newer: tuple[dict[str, object], ...] = (
+        {"schema": "9999"},
+        {"queue": "99.00.00_01_x.sql"},
+        {"postgres": 99},
+    )
+    for number, facts in enumerate(newer):
+        archive = tmp_path / f"{number}.tar"
+        _rewrite(tmp_path / "b.tar", archive, facts)
+        for force in (False, True):
+            with pytest.raises(Conflict, match="needs Polycast"):
+                await restore(settings, archive, force=force)
+    assert await knows(settings, key)
+
+
+async def test_it_goes_back_over_what_a_later_release_added(tmp_path: Path) -> None:
+    settings, key = await install(tmp_path / "one")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    async with database(settings) as url, await psycopg.AsyncConnection.connect(url) as connection:
+        for statement in (
+            "CREATE TYPE mood AS ENUM ('good')",
+            "CREATE TABLE later (tenant bigint REFERENCES tenants, mood mood)",
+            "CREATE VIEW seen AS SELECT name FROM tenants",
+            "CREATE FUNCTION f(later) RETURNS mood RETURN 'good'::mood",
+            "UPDATE alembic_version SET version_num = '9999'",
+        ):
+            await connection.execute(statement.encode())
+    await restore(settings, tmp_path / "b.tar", force=True)
+    assert await knows(load(data=settings.data), key)
+    async with database(settings) as url, await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute(
+            "SELECT to_regclass('later'), to_regclass('seen'), to_regtype('mood'), to_regproc('f')"
+        )
+        assert await cursor.fetchone() == (None, None, None, None)
+
+
+async def test_what_cannot_be_filled_in_leaves_the_database_as_it_was(tmp_path: Path) -> None:
+    settings, _ = await install(tmp_path / "one")
+    async with database(settings) as url, await psycopg.AsyncConnection.connect(url) as connection:
+        # rows that no database would take again
+        await connection.execute("CREATE FUNCTION fits(int) RETURNS bool IMMUTABLE RETURN true")
+        await connection.execute("CREATE TABLE stubborn (x int CHECK (fits(x)))")
+        await connection.execute("INSERT INTO stubborn VALUES (1)")
+        await connection.execute("CREATE OR REPLACE FUNCTION fits(int) RETURNS bool IMMUTABLE RETURN false")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    other, key = await install(tmp_path / "two")
+    with pytest.raises(Unavailable, match="stubborn"):
+        await restore(other, tmp_path / "b.tar", force=True)
+    assert await knows(other, key)
+    assert not (other.data / "restore.new").exists()
+
+
+async def test_a_store_whose_name_is_quoted(tmp_path: Path) -> None:
+    place = f"file://{tmp_path}/my%20media"
+    settings, _ = await install(tmp_path / "one", store=place)
+    assert (tmp_path / "my media" / "objects").is_dir()
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    assert read_manifest(tmp_path / "b.tar").objects
+    other = load(data=tmp_path / "two", store=f"file://{tmp_path}/the%20other")
+    await restore(other, tmp_path / "b.tar", force=False)
+    assert (tmp_path / "the other" / "objects" / "t/x/f/y/source").is_file()
+
+
+async def test_a_database_that_does_not_answer_is_told_in_a_line(tmp_path: Path) -> None:
+    settings, _ = await install(tmp_path / "one")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    done = run(
+        "restore",
+        str(tmp_path / "b.tar"),
+        DATA=str(tmp_path / "two"),
+        DATABASE_URL="postgresql://127.0.0.1:9/x",
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("polycast: the database is not available: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stand in for another account")
+async def test_root_does_not_restore_into_another_accounts_folder(tmp_path: Path) -> None:
+    """What root makes there, the service could not use."""
+    settings, _ = await install(tmp_path / "one")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    service = tmp_path / "service"
+    service.mkdir()
+    os.chown(service, 12345, 12345)
+    done = run("restore", str(tmp_path / "b.tar"), DATA=str(service))
+    assert done.returncode == 1
+    assert "sudo -u '#12345' polycast" in done.stderr
+    assert os.listdir(service) == []
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder)
+
+
+def _manifest() -> Manifest:
+    return Manifest(archives.FORMAT, "0", "2026-01-01T00:00:00+00:00", migrate.head(), 1, True, "")
+
+
+def _rewrite(path: Path, target: Path, facts: dict[str, object]) -> None:
+    """An archive whose manifest says something else."""
+    folder = path.parent / target.stem
+    extract(path, folder)
+    (folder / MANIFEST).write_text(json.dumps(asdict(read_manifest(path)) | facts))
+    with tarfile.open(target, "w") as tar:
+        for name in (MANIFEST, SECRET_FILE, archives.DATABASE, archives.OBJECTS):
+            tar.add(folder / name, name)
 
 
 def test_passwords_do_not_stand_in_command_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,20 @@
 """`polycast doctor`: each thing is broken once, and must be found with a way to mend it."""
 
+import io
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import boto3  # type: ignore[import-untyped]
 import pytest
+from rich.console import Console
 
 from polycast.cli import doctor
 from polycast.cli.doctor import Finding, Verdict
 from polycast.cli.ports import free_port
 from polycast.settings import Settings, load
+from tests.integration.run.installations import environment
 from tests.support.s3 import s3_server
 
 
@@ -55,6 +60,32 @@ async def test_an_ffmpeg_that_is_not_there(tmp_path: Path) -> None:
     found = await _finding("ffmpeg program", _settings(tmp_path, ffmpeg="/nonexistent/ffmpeg"))
     assert found.verdict is Verdict.FAIL
     assert "POLYCAST_FFMPEG" in found.mend
+
+
+def test_a_package_that_is_missing(tmp_path: Path) -> None:
+    """The other checks are made nevertheless."""
+    code = (
+        "import sys; sys.modules['av'] = None; sys.argv = ['polycast', 'doctor']\n"
+        "from polycast.cli.main import run; run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(DATA=str(tmp_path / "data"), HTTP_PORT=str(free_port())) | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "fail ffmpeg in pyav" in done.stdout
+    assert "ModuleNotFoundError" in done.stdout
+    assert "clock" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+async def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    await doctor.report(_settings(tmp_path / "a [red] b"), console)
+    assert "a [red] b" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 async def test_a_bucket_that_pages_may_not_upload_to(tmp_path: Path) -> None:

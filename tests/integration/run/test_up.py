@@ -1,10 +1,10 @@
 """`polycast up` as an operator meets it: first and second start, taken ports, stop, kill -9."""
 
 import os
+import pty
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from polycast.db.embedded import EmbeddedPostgres
+from tests.integration.run.installations import command, environment, run, run_in
 from tests.support.postgres import RunPostgres
 from tests.support.server import PolycastServer, lives
 from tests.support.waiting import STRETCH, until
@@ -40,16 +41,8 @@ def _end_postgres(data: Path) -> None:
     psutil.wait_procs([process], timeout=10)
 
 
-def _run(*arguments: str, data: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("POLYCAST_")}
-    return subprocess.run(
-        [sys.executable, "-m", "polycast.cli.main", *arguments, "--data", str(data)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60 * STRETCH,
-        env=clean | environment,
-    )
+def _run(*arguments: str, data: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return run(*arguments, "--data", str(data), **settings)
 
 
 def _status(url: str) -> int:
@@ -81,7 +74,7 @@ def test_first_start_stop_second_start(own: PolycastServer) -> None:
 
 def test_the_key_is_shown_once_without_a_file(tmp_path: Path, postgres: RunPostgres) -> None:
     url = postgres.create()
-    argv = [sys.executable, "-m", "polycast.cli.main", "up", "--data", str(tmp_path), "--port", "0"]
+    argv = command("up", "--data", str(tmp_path), "--port", "0")
     shown = []
     for _ in range(2):
         process = subprocess.Popen(
@@ -125,10 +118,63 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    done = _run("up", data=tmp_path, POLYCAST_API_WORKERS="none")
+    done = _run("up", data=tmp_path, API_WORKERS="none")
     assert done.returncode == 78
     assert "POLYCAST_API_WORKERS" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_documents_example_of_private_servers_is_taken(own: PolycastServer) -> None:
+    own.settings |= {"outbound_allow": "10.1.0.0/16,nas.lan", "trusted_proxies": "10.0.0.7/8"}
+    own.start()
+    assert _presets(own, own.admin_key) == 200
+    own.stop()
+
+
+def test_a_relative_store_is_one_place_for_all(tmp_path: Path) -> None:
+    """For the processes of `up`, which run in another folder, and for commands."""
+    (tmp_path / "here").mkdir()
+    given = {"DATA": str(tmp_path / "data"), "STORE": "media"}
+    process = subprocess.Popen(
+        command("up"),
+        env=environment(HTTP_HOST="127.0.0.1", HTTP_PORT="0", **given),
+        cwd=tmp_path / "here",
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[4]
+    key = process.stdout.readline().split()[2]
+    (tmp_path / "here" / "clip [dvd].mp4").write_bytes(b"no film, but bytes")
+    published = run_in(tmp_path / "here", "publish", "clip [dvd].mp4", "--url", url, "--key", key, **given)
+    backup = run_in(tmp_path / "here", "backup", "b.tar", **given)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30 * STRETCH)
+    assert "upload clip [dvd].mp4" in published.stdout, "a name is shown as it is"
+    assert " 1 objects" in backup.stdout, backup.stderr
+    assert (tmp_path / "here" / "media" / "objects").is_dir()
+
+
+async def test_a_closed_terminal_stops_everything(tmp_path: Path) -> None:
+    """Also the database, which has a session of its own."""
+    ours, theirs = pty.openpty()
+    data = tmp_path / "data"
+    process = subprocess.Popen(  # noqa: ASYNC220
+        ["setsid", "--ctty", *command("up")],
+        env=environment(DATA=str(data), HTTP_HOST="127.0.0.1", HTTP_PORT="0"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"is ready" not in shown:
+        shown += os.read(ours, 65536)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.close(ours)
+    await until(lambda: process.poll() is not None, timeout_s=30)
+    assert not any(map(lives, family))
+    assert not EmbeddedPostgres(data / "postgres").running()
 
 
 async def test_kill_9_of_up_ends_its_processes_and_the_next_one_goes_on(own: PolycastServer) -> None:
@@ -187,12 +233,17 @@ def test_keys_and_tenants_while_it_runs_and_while_not(own: PolycastServer) -> No
     names = {"X-Auth-ClientId": client, "X-Auth-ApiKey": own.admin_key}
     libraries = httpx.get(f"{own.url}/gotipath/v1/libraries", headers=names).json()["result"]
     assert tenant in [library["id"] for library in libraries]
+    limits = [
+        _run("tenants", "limit", "second-one", *words, data=own.data)
+        for words in (("--quota-bytes", "1000"), ("--retention-days", "3"), ("--quota-bytes", "0"))
+    ]
+    assert [done.stdout.strip() for done in limits] == [
+        "second-one: quota 1000 bytes, retention without limit (the installation's)",
+        "second-one: quota 1000 bytes, retention 3 days",
+        "second-one: quota without limit (the installation's), retention 3 days",
+    ]
     own.stop()
     listed = _run("tenants", "list", data=own.data).stdout
-    limited = _run(
-        "tenants", "limit", "second-one", "--quota-bytes", "1000", "--retention-days", "3", data=own.data
-    )
-    assert limited.returncode == 0, limited.stderr
     assert tenant in listed
     assert "second-one" in listed
     ident = next(
