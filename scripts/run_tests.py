@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/run_tests.py [--fast] [pytest arguments]
 
-The last line is the sum of all parts: `N passed, N failed, N skipped in N s`.
+The last line is the sum of all parts: `N passed, N failed, N skipped in N s`; the line before says so when nothing
+was tested in a browser.
 """
 
 import json
@@ -15,9 +16,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from browser import find_chromium  # beside this file
+
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SUMMARY = "POLYCAST_TEST_SUMMARY"
+NO_BROWSER = "No Chromium here, and none could be installed: apt-get install chromium (as root)"
+NO_TESTS = 5
+"""pytest's exit code when it found nothing to run"""
 PARALLEL = ["-n", "2", "--dist", "worksteal"]
 
 
@@ -38,14 +43,18 @@ def main() -> int:
             ["-n", "0", "-m", "crash"],
         ]
     total: Counter[str] = Counter()
-    code = 0
+    results = []
     for part in parts:
         counts, result = _pytest([*part, *extra])
         total.update(counts)
-        # 5: this part has no tests, which is no failure
-        code = code or (result if result != 5 else 0)
+        results.append(result)
+    if all(result == NO_TESTS for result in results):
+        print("No test was run: nothing has the name that was asked for.", flush=True)
+    elif not fast and find_chromium() is None:
+        print(f"NOT TESTED: the player in a browser. {NO_BROWSER}", flush=True)
     print(_line(total, time.monotonic() - began), flush=True)
-    return code
+    # one part without tests is no failure, all of them are
+    return next((result for result in results if result not in (0, NO_TESTS)), min(results))
 
 
 def _pytest(arguments: list[str]) -> tuple[dict[str, int], int]:
@@ -59,7 +68,7 @@ def _pytest(arguments: list[str]) -> tuple[dict[str, int], int]:
 
 def _have_browser() -> None:
     """Install Debian's Chromium where that is possible; else say what will be skipped."""
-    if any(map(shutil.which, BROWSERS)):
+    if find_chromium() is not None:
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing Chromium (apt-get) for the browser tests", flush=True)
@@ -68,11 +77,8 @@ def _have_browser() -> None:
         for argv in (["apt-get", "update", "-qq"], install):
             if subprocess.run(argv, check=False, **quiet).returncode:  # type: ignore[call-overload]
                 break
-    if not any(map(shutil.which, BROWSERS)):
-        print(
-            "No Chromium here: the browser tests will be SKIPPED. To run them: apt-get install chromium (as root).",
-            flush=True,
-        )
+    if find_chromium() is None:
+        print(f"The browser tests will be SKIPPED. {NO_BROWSER}", flush=True)
 
 
 def _line(total: Counter[str], seconds: float) -> str:

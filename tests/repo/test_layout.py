@@ -10,10 +10,10 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "tool
 LONGEST = 400
 # a file may be longer for a reason, given here
 LONG: dict[str, str] = {
-    "src/polycast/services/assets.py": "every use case that holds the asset's row; creation is to move out",
-    "src/polycast/services/uploads.py": "one life of a file; receiving and completing are to part",
-    "src/polycast/services/pipeline/process.py": "the plan of an output; packaging is to move out",
-    "src/polycast/services/pipeline/records.py": "what all steps read and write; the work's loading is to move out",
+    "src/polycast/services/assets.py": "every use case that holds the asset's row",
+    "src/polycast/services/uploads.py": "one life of a file, from its first part to its last",
+    "src/polycast/services/pipeline/process.py": "the plan of an output and what follows from it",
+    "src/polycast/services/pipeline/records.py": "what all steps of the pipeline read and write",
 }
 
 

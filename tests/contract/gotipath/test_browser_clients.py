@@ -1,7 +1,5 @@
 """The libraries that pages of the vendor's customers load, unchanged, in Chromium, from another origin."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
 
+from scripts.browser import MISSING, find_chromium
 from tests.contract.gotipath.client import Gotipath
 from tests.support.browser_clients import NotInstallable, bundle, site
 from tests.support.media import Media
@@ -32,9 +31,9 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest_asyncio.fixture
 async def page(script: bytes, media: Media) -> AsyncIterator[Page]:
     """A page with the libraries, and a video file of 12 MiB beside it."""
-    chromium = os.environ.get("POLYCAST_TEST_CHROMIUM") or shutil.which("chromium")
+    chromium = find_chromium()
     if chromium is None:
-        pytest.skip("Chromium is not installed")
+        pytest.skip(MISSING)
     data = media.clip("h264").read_bytes()
     files = {"/uploaders.js": script, "/clip.mp4": data + bytes(12 * 1024 * 1024 - len(data))}
     async with async_playwright() as play:

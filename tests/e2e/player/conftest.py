@@ -1,7 +1,6 @@
 """Browser, site and media for the player's tests; each made once per worker."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from polycast.delivery.pages import dist_dir
+from scripts.browser import MISSING, find_chromium
 from tests.e2e.player.media import make_audio, make_bilingual, make_video
 from tests.e2e.player.site import Site
 from tests.support import waiting
@@ -64,9 +64,9 @@ def site(player_site: Site) -> Site:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium of the system."""
-    executable = shutil.which("chromium")
+    executable = find_chromium()
     if executable is None:
-        pytest.skip("Chromium is not installed")
+        pytest.skip(MISSING)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         yield browser

@@ -29,6 +29,7 @@ def nginx(folder: Path, upstream: int, objects: Path) -> Iterator[int]:
     for pattern, by in (
         (r"server 127\.0\.0\.1:8080;", f"server 127.0.0.1:{upstream};"),
         (r"listen 443[^;]*;", f"listen 127.0.0.1:{port};"),
+        (r"listen \[::\]:443[^;]*;", ""),
         (r"ssl_certificate\w*\s[^;]*;", ""),
         (r"alias [^;]*;", f"alias {objects}/;"),
     ):

@@ -66,6 +66,7 @@ def nginx(behind: PolycastServer, tmp_path: Path) -> Iterator[str]:
         "127.0.0.1:8080", behind.url.removeprefix("http://").replace("localhost", "127.0.0.1")
     )
     config = config.replace("listen 443 ssl http2", f"listen 127.0.0.1:{port}")
+    config = config.replace("listen [::]:443 ssl http2;", "")
     config = re.sub(r"\n    ssl_certificate.*", "", config)
     config = config.replace("/var/lib/polycast/store/objects/", f"{behind.data}/store/objects/")
     whole = (
