@@ -267,6 +267,7 @@ async def test_the_focus_stays_in_the_player(page: Page, site: Site) -> None:
     await page.keyboard.press("Enter")
     await until(page, "polycast.video.ended")
     await expect(player).to_be_focused()
+    assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "none"
     # the next stop is in the player, in its order: the big button that is back
     await page.keyboard.press("Tab")
     await expect(page.locator(".pc-big")).to_be_focused()
