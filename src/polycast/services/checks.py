@@ -11,18 +11,28 @@ MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_DEPTH = 64
 """whoever reads it walks it"""
 MAX_WORDS = 100
+_UNICODE = "must be Unicode text without NUL"
+# JSON can say halves of surrogate pairs, UTF-8 cannot
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # an escaped NUL, but not a backslash that is followed by these letters
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can keep a text: it has neither NUL nor a lone half of a surrogate pair."""
+    return _UNSTORABLE.search(text) is None
+
+
 def checked_text(text: str, field: str, most: int) -> str:
-    """A text of at most `most` characters without NUL, which PostgreSQL cannot store.
+    """A text of at most `most` characters that can be stored.
 
     Raises:
         Invalid: names `field`.
     """
-    if len(text) > most or "\0" in text:
-        raise Invalid(f"{field} may have at most {most} characters and no NUL", field=field)
+    if len(text) > most:
+        raise Invalid(f"{field} may have at most {most} characters", field=field)
+    if not storable(text):
+        raise Invalid(f"{field} {_UNICODE}", field=field)
     return text
 
 
@@ -33,9 +43,9 @@ def checked_name(name: str) -> str:
         Invalid: names `name`.
     """
     name = name.strip()
-    if not name or len(name) > 200 or "\0" in name:
+    if not name or len(name) > 200:
         raise Invalid("name must have 1 to 200 characters", field="name")
-    return name
+    return checked_text(name, "name", 200)
 
 
 def checked_file_name(text: str, field: str) -> str:
@@ -47,7 +57,7 @@ def checked_file_name(text: str, field: str) -> str:
     text = text.strip()
     if not text or len(text) > 1024 or any(ord(ch) < 32 or ord(ch) == 127 for ch in text):
         raise Invalid(f"{field} must have 1 to 1024 printable characters", field=field)
-    return text
+    return checked_text(text, field, 1024)
 
 
 def checked_metadata(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,13 +93,14 @@ def checked_words(words: Sequence[str], name: str) -> list[str]:
     """Tags or attributes: trimmed, distinct, in order.
 
     Raises:
-        Invalid: too many, empty or longer than 256 characters.
+        Invalid: too many, or one is empty, longer than 256 characters or cannot be stored.
     """
     out: list[str] = []
     for word in words:
         trimmed = word.strip()
-        if not trimmed or len(trimmed) > 256 or "\0" in trimmed:
+        if not trimmed or len(trimmed) > 256:
             raise Invalid(f"{name} must have 1 to 256 characters each", field=name)
+        checked_text(trimmed, name, 256)
         if trimmed not in out:
             out.append(trimmed)
     if len(out) > MAX_WORDS:

@@ -263,8 +263,9 @@ async def _touch(tx: AsyncConnection, caller: Caller, num: int, uid: UUID, what:
 
 def _check_chapter(chapter: NewChapter) -> None:
     title = chapter.title.strip()
-    if not title or len(title) > 512 or "\0" in title:
+    if not title or len(title) > 512:
         raise Invalid("a chapter's title has 1 to 512 characters", field="chapters.title")
+    checked_text(title, "chapters.title", 512)
     if not 0 <= chapter.start_s < 10**7:
         raise Invalid("a chapter starts at 0 seconds or later", field="chapters.startSecond")
     if chapter.end_s is not None and not chapter.start_s < chapter.end_s < 10**7:

@@ -26,6 +26,7 @@ from polycast.db.engine import Database
 from polycast.db.tables import assets, impressions, spools
 from polycast.domain.errors import Invalid, TooLarge, Unavailable
 from polycast.services import ledger
+from polycast.services.checks import storable
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +183,7 @@ def read_batch(body: bytes) -> tuple[str, list[dict[str, Any]]]:
 
 def _storable(name: str) -> bool:
     """Whether PostgreSQL can keep it: one that it cannot would stop all folding."""
-    return bool(name) and "\0" not in name and not any("\ud800" <= ch <= "\udfff" for ch in name)
+    return bool(name) and storable(name)
 
 
 def watched_ms(samples: list[dict[str, Any]]) -> int:

@@ -59,9 +59,9 @@ def test_other_metadata_come_back_as_they_are(value: dict[str, Any]) -> None:
     assert checked_metadata(value) == value
 
 
-def test_texts_have_a_length_and_no_nul() -> None:
+def test_texts_have_a_length_and_can_be_stored() -> None:
     assert checked_text("\u202e" * 5, "title", 5) == "\u202e" * 5
-    for text in ("x" * 6, "a\0"):
+    for text in ("x" * 6, "a\0", "\ud800", "a\udfff", "\udc00\ud800"):
         with pytest.raises(Invalid) as refused:
             checked_text(text, "title", 5)
         assert refused.value.field == "title"
@@ -69,12 +69,12 @@ def test_texts_have_a_length_and_no_nul() -> None:
 
 def test_names_are_trimmed_and_not_empty() -> None:
     assert checked_name("  a b ") == "a b"
-    for name in ("", "  ", "x" * 201, "a\0b"):
+    for name in ("", "  ", "x" * 201, "a\0b", "a\ud800"):
         with pytest.raises(Invalid):
             checked_name(name)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\r\nb", "a\x7f", "\t", "x" * 1025])
+@pytest.mark.parametrize("name", ["", " ", "a\r\nb", "a\x7f", "\t", "x" * 1025, "\ud83d"])
 def test_file_names_break_no_header(name: str) -> None:
     with pytest.raises(Invalid):
         checked_file_name(f"x{name}x" if name.strip() else name, "name")
@@ -82,6 +82,6 @@ def test_file_names_break_no_header(name: str) -> None:
 
 def test_words_are_distinct_and_few() -> None:
     assert checked_words([" a", "b", "a "], "tags") == ["a", "b"]
-    for words in ([""], ["x" * 257], ["\0"], [str(n) for n in range(101)]):
+    for words in ([""], ["x" * 257], ["\0"], ["a", "\ud800"], [str(n) for n in range(101)]):
         with pytest.raises(Invalid):
             checked_words(words, "tags")
