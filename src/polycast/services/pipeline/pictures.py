@@ -185,11 +185,8 @@ class Pictures:
             old = (
                 await tx.execute(
                     delete(attachments)
-                    .where(
-                        attachments.c.asset_num == work.asset_num,
-                        attachments.c.kind.in_(replaced),
-                        attachments.c.origin.in_(["auto", "embedded"]),
-                    )
+                    # all of these kinds come from the sources, captions out of files of their own included
+                    .where(attachments.c.asset_num == work.asset_num, attachments.c.kind.in_(replaced))
                     .returning(attachments.c.key, attachments.c.size)
                 )
             ).all()
