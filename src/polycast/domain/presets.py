@@ -20,6 +20,11 @@ class Rung:
     def name(self) -> str:
         return f"{self.short_side}p"
 
+    def shrunk(self, short_side: int) -> "Rung":
+        """The rung for a smaller size; its cap falls slower than the pixels do (exponent 0.75)."""
+        cap = max(150_000, int(self.max_bitrate_bps * (short_side / self.short_side) ** 1.5))
+        return replace(self, short_side=short_side, max_bitrate_bps=cap)
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -52,13 +57,19 @@ class Preset:
         return not self.rungs
 
     def limited_to(self, names: Iterable[str]) -> "Preset":
-        """The same preset with only the named rungs (`720p`); all of them when none matches."""
+        """The same preset with only the named rungs (`720p`); never one that is larger than all of these.
+
+        Where it has none of them, those below the largest one named, or its smallest, shrunk to that size.
+        """
         wanted = set(names)
         kept = tuple(r for r in self.rungs if r.name in wanted)
+        most = max((r.short_side for r in _H264 if r.name in wanted), default=0)
+        if not kept and most and self.rungs:
+            kept = tuple(r for r in self.rungs if r.short_side < most) or (self.rungs[0].shrunk(most),)
         return replace(self, rungs=kept or self.rungs)
 
 
-# Caps follow the usual HLS authoring ladders for H.264; HEVC and AV1 reach the same quality with less.
+# Caps follow the usual HLS authoring ladders for H.264, which has every size that may be named; HEVC and AV1 reach the same quality with less.
 _H264 = (
     Rung(240, 400_000, 25),
     Rung(360, 900_000, 24),

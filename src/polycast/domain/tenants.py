@@ -12,7 +12,7 @@ class TenantSettings:
     Attributes:
         token_required, dev_tools_access, concurrency_protection, player_analytics, code_obfuscation:
             defaults of the playback switches that an asset may override.
-        resolutions: names of rungs (`720p`) that VOD ladders are limited to; empty = all.
+        resolutions: names of rungs (`720p`) that VOD ladders are limited to; empty = all that a preset has.
         live_resolutions: the same for live streams.
         keep_original: keep the uploaded file after encoding.
         early_play: let the first generation play before the ladder is whole.

@@ -147,8 +147,7 @@ def _sizes(video: VideoTrack, rungs: tuple[Rung, ...], *, as_is: bool) -> list[t
             if as_is or (chosen and top * Fraction(_WORTHWHILE) > 1):
                 break
             scale = Fraction(1)
-            own = _even(Fraction(short))
-            rung = Rung(own, _interpolated(rung, own), rung.crf, rung.max_frame_rate)  # noqa: PLW2901
+            rung = rung.shrunk(_even(Fraction(short)))  # noqa: PLW2901
         if as_is and scale * Fraction(_WORTHWHILE) > 1:
             break  # the source is this rung
         size = (_even(video.display_width * scale), _even(video.display_height * scale))
@@ -158,11 +157,6 @@ def _sizes(video: VideoTrack, rungs: tuple[Rung, ...], *, as_is: bool) -> list[t
         if scale == 1:
             break
     return chosen
-
-
-def _interpolated(rung: Rung, short_side: int) -> int:
-    """The cap for a size below the rung's: bitrate grows slower than pixels (exponent 0.75)."""
-    return max(150_000, int(rung.max_bitrate_bps * (short_side / rung.short_side) ** 1.5))
 
 
 def _even(side: Fraction) -> int:

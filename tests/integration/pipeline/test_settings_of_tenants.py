@@ -1,5 +1,6 @@
 """What a tenant switches changes the making: early play, originals, MP4 files, quota, retention."""
 
+import av
 import pytest
 
 from polycast.domain.errors import Conflict, NotFound, QuotaExceeded
@@ -59,6 +60,26 @@ async def test_originals_go_when_nothing_needs_them(studio: Studio, media: Media
         await studio.services.outputs.add(studio.caller, asset.uid, "mp4")
     await studio.clear()
     await studio.check_books()
+
+
+async def test_no_output_is_larger_than_what_is_enabled(studio: Studio, media: Media) -> None:
+    """Presets that have none of the enabled sizes included."""
+    await change(studio, resolutions=["240p"])
+    asset = await studio.make(await studio.upload(media.clip("tall")))
+    async with studio.working():
+        await studio.settled(asset.uid)
+        for preset in ("mp4", "dash_hls_hevc"):
+            await studio.services.outputs.add(studio.caller, asset.uid, preset, name=preset)
+        asset = await studio.settled(asset.uid)
+        await studio.quiet()
+    assert {o.status for o in asset.outputs} == {OutputStatus.AVAILABLE}
+    heights = await studio.rows("SELECT DISTINCT height FROM tracks WHERE kind = 'video'")
+    assert [row.height for row in heights] == [240]
+    (download,) = (o for o in asset.outputs if o.preset == "mp4")
+    path = studio.services.store.local_path(download.key or "")
+    assert path is not None
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].height == 240
 
 
 async def test_mp4_files_follow_the_source(studio: Studio, media: Media) -> None:

@@ -19,7 +19,7 @@ class CreateLibrary(Body):
 
 
 class UpdateLibrary(Body):
-    """update_library; empty or null resolutions mean all of them."""
+    """update_library; empty or null resolutions mean all up to 1080p, larger ones are made where they are named."""
 
     model_config = Body.model_config | {
         "json_schema_extra": example(
