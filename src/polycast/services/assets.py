@@ -3,16 +3,14 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
-from uuid import UUID
+from typing import Any, LiteralString, TypedDict, Unpack
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     and_,
     delete,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -40,9 +38,9 @@ from polycast.services import ledger
 from polycast.services.asset_details import find_asset, find_assets, load_asset
 from polycast.services.checks import checked_metadata, checked_text, checked_words
 from polycast.services.crashpoints import reached
-from polycast.services.files import discard_file
 from polycast.services.filters import COMMON, ListFilter, Listing, flat, given, searched
 from polycast.services.making import cancel_work, discard_later, enqueue_process, lock_asset, scratch_folder
+from polycast.services.originals import drop_belongings
 
 # as the index has it; titles that agree so far are in the order of their creation
 _TITLE: LiteralString = '"left"(title, 200)'
@@ -77,11 +75,28 @@ _LISTING = Listing(
 )
 
 
+class NewAsset(TypedDict, total=False):
+    """What may be said of a new asset; as the arguments of `Assets.create_within`."""
+
+    title: str
+    preset: str | None
+    sources: Sequence[AssetSource]
+    metadata: Mapping[str, Any] | None
+    description: str
+    collection: UUID | str | None
+    reference_id: str | None
+    custom_id: str | None
+    upload_type: str
+    output_name: str
+    status: AssetStatus | None
+
+
 @dataclass(frozen=True, slots=True)
 class AssetChanges:
     """What may change of an asset; None stays as it is.
 
     Attributes:
+        title: counts more than one in the metadata; see domain/titles.
         metadata: merged by key.
         settings: playback switches: True, False or None (inherit), by name of domain/tenants.SWITCHES.
         collection: uid of a collection, or "" for none.
@@ -118,10 +133,23 @@ class Assets:
         self._db = db
         self._jobs = jobs
 
-    async def create(
+    async def create(self, caller: Caller, **about: Unpack[NewAsset]) -> Asset:
+        """A new asset; with sources its work starts at once, without it waits for a file as `pending`.
+
+        Raises:
+            Invalid: unknown preset, bad text or metadata.
+            NotFound: a file or the collection is not the tenant's.
+            Conflict: a file is not completed.
+        """
+        async with self._db.transaction() as tx:
+            return await self.create_within(tx, caller, **about)
+
+    async def create_within(
         self,
+        tx: AsyncConnection,
         caller: Caller,
         *,
+        uid: UUID | None = None,
         title: str = "",
         preset: str | None = None,
         sources: Sequence[AssetSource] = (),
@@ -134,14 +162,9 @@ class Assets:
         output_name: str = "main",
         status: AssetStatus | None = None,
     ) -> Asset:
-        """A new asset; with sources its work starts at once, without it waits for a file as `pending`.
-
-        Raises:
-            Invalid: unknown preset, bad text or metadata.
-            NotFound: a file or the collection is not the tenant's.
-            Conflict: a file is not completed.
-        """
+        """As `create`, in the caller's transaction; `uid` where it was given out before."""
         caller.require(Permission.WRITE)
+        uid = uid or uuid4()
         preset = preset or DEFAULT_PRESET
         reference_id, custom_id = _reference(reference_id, "reference_id"), _reference(custom_id, "custom_id")
         if preset not in PRESETS:
@@ -149,46 +172,40 @@ class Assets:
         title = checked_text(title, "title", 1024)
         description = checked_text(description, "description", 64 * 1024)
         meta = checked_metadata(metadata or {})
-        async with self._db.transaction() as tx:
-            row = (
-                await tx.execute(
-                    insert(assets)
-                    .values(
-                        tenant_num=caller.tenant.num,
-                        title=title,
-                        description=description,
-                        metadata=meta,
-                        preset=preset,
-                        collection_num=await collection_num(tx, caller, collection, held=True),
-                        reference_id=reference_id,
-                        custom_id=custom_id,
-                        upload_type=upload_type,
-                        status=status or AssetStatus.PENDING,
-                    )
-                    .returning(assets.c.num, assets.c.uid)
-                )
-            ).one()
+        num = (
             await tx.execute(
-                update(assets)
-                .where(assets.c.num == row.num)
-                .values(grams=_grams(row.uid, title, description, meta, ()))
-            )
-            await tx.execute(
-                insert(outputs).values(
-                    asset_num=row.num,
+                insert(assets)
+                .values(
+                    uid=uid,
                     tenant_num=caller.tenant.num,
-                    name=output_name,
+                    title=title,
+                    description=description,
+                    metadata=meta,
+                    grams=_grams(uid, title, description, meta, ()),
                     preset=preset,
-                    kind=PRESETS[preset].kind,
-                    main=True,
+                    collection_num=await collection_num(tx, caller, collection, held=True),
+                    reference_id=reference_id,
+                    custom_id=custom_id,
+                    upload_type=upload_type,
+                    status=status or AssetStatus.PENDING,
                 )
+                .returning(assets.c.num)
             )
-            await ledger.record(
-                tx, caller, "asset.created", "asset", row.uid, {"preset": preset, "title": title}
+        ).scalar_one()
+        await tx.execute(
+            insert(outputs).values(
+                asset_num=num,
+                tenant_num=caller.tenant.num,
+                name=output_name,
+                preset=preset,
+                kind=PRESETS[preset].kind,
+                main=True,
             )
-            if sources:
-                await self.attach(tx, caller, row.num, row.uid, sources)
-            return await load_asset(tx, row.num)
+        )
+        await ledger.record(tx, caller, "asset.created", "asset", uid, {"preset": preset, "title": title})
+        if sources:
+            await self.attach(tx, caller, num, uid, sources)
+        return await load_asset(tx, num)
 
     async def attach(
         self,
@@ -385,28 +402,7 @@ class Assets:
                 await tx.execute(select(outputs.c.num, outputs.c.uid).where(outputs.c.asset_num == row.num))
             ).all()
             await cancel_work(tx, self._jobs, [output.num for output in made])
-            owned = [files.c.asset_num == row.num]
-            if with_files:
-                # an interrupted upload names the asset only in its intent
-                owned.append(files.c.intent["asset"].astext == str(uid))
-                shared = asset_sources.alias()
-                owned.append(
-                    and_(
-                        files.c.num.in_(
-                            select(asset_sources.c.file_num).where(asset_sources.c.asset_num == row.num)
-                        ),
-                        ~exists(
-                            select(shared.c.file_num).where(
-                                shared.c.file_num == files.c.num, shared.c.asset_num != row.num
-                            )
-                        ),
-                    )
-                )
-            gone = await tx.execute(
-                delete(files).where(files.c.tenant_num == row.tenant_num, or_(*owned)).returning(files)
-            )
-            for file in gone.all():
-                await discard_file(tx, file)
+            await drop_belongings(tx, row.tenant_num, row.num, uid, with_sources=with_files)
             await tx.execute(delete(assets).where(assets.c.num == row.num))
             await discard_later(tx, [f"media/{uid}/", *(scratch_folder(output.uid) for output in made)])
             await ledger.count(tx, row.tenant_num, "stored_bytes", -row.stored_size, uid)

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from polycast.db.engine import Database
+from polycast.db.engine import DEADLOCK, Database, retrying
 from polycast.db.tables import asset_sources, assets, files
 from polycast.domain.access import Caller, Permission
 from polycast.domain.errors import NotFound
@@ -27,6 +27,7 @@ from polycast.services.filters import (
     given,
     searched,
 )
+from polycast.services.intents import end_fetch
 
 _LISTING = Listing(
     "files",
@@ -155,10 +156,16 @@ class Files:
     ) -> str:
         """Delete record and bytes, also of an unfinished upload; assets made from it play on.
 
+        An asset for which it was still being fetched fails.
+
         Returns:
             The storage key of what was removed.
         """
         caller.require(Permission.WRITE)
+        # as `Uploads.cancel`
+        return await retrying(lambda: self._delete(caller, uid, purpose, asset), states=frozenset({DEADLOCK}))
+
+    async def _delete(self, caller: Caller, uid: UUID, purpose: str, asset: UUID | None) -> str:
         async with self._db.transaction() as tx:
             row = (
                 await tx.execute(delete(files).where(_own(caller, uid, purpose, asset)).returning(files))
@@ -167,6 +174,7 @@ class Files:
                 raise NotFound("file", uid)
             await discard_file(tx, row)
             await ledger.record(tx, caller, "file.deleted", "file", uid, {"size": row.size or 0})
+            await end_fetch(tx, caller, row, "the file was deleted before it had arrived")
         return str(row.key)
 
 

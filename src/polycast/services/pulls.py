@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
 from polycast.db.tables import assets, files
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import Asset
-from polycast.domain.errors import Invalid, PolycastError
+from polycast.domain.errors import Invalid
 from polycast.domain.files import File
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.jobs.queue import JobQueue
@@ -19,10 +20,11 @@ from polycast.net.outbound import OutboundClient
 from polycast.services import ledger
 from polycast.services.assets import Assets
 from polycast.services.files import QUERY, discard_file, from_row
+from polycast.services.intents import end_fetch, without_address
 from polycast.services.pieces import Pieces
 from polycast.services.quotas import Quotas
 from polycast.services.tenants import Tenants, as_system
-from polycast.services.uploads import Uploads, fail_pulling
+from polycast.services.uploads import Uploads
 from polycast.services.vault import Vault
 from polycast.storage.interface import ObjectStore
 
@@ -81,43 +83,43 @@ class Pulls:
         if info.size is not None and info.size > self._uploads.max_bytes:
             raise Invalid(f"the source is larger than {self._uploads.max_bytes} bytes", field="url")
         await self._quotas.check(caller, info.size or 0)
-        asset = await self._assets.create(
-            caller,
-            title=title,
-            preset=preset,
-            collection=collection,
-            custom_id=custom_id,
-            upload_type="pull",
-            status=AssetStatus.PULLING,
-        )
-        name = unquote(urlsplit(url).path.rsplit("/", 1)[-1]) or "pulled"
-        try:
-            upload = await self._uploads.start(
-                caller,
-                name="".join(ch for ch in name if ch.isprintable())[:200] or "pulled",
-                protocol="pull",
-                # headers may hold credentials: sealed, and gone with the intent when the file is whole
-                intent={
-                    "asset": str(asset.uid),
-                    "upload_type": "pull",
-                    "url": self._vault.seal(url),
-                    "headers": {k: self._vault.seal(v) for k, v in (headers or {}).items()},
-                    "size": info.size,
-                },
-            )
-        except PolycastError:
-            # over the quota, for example: nothing waits for a file that will never come
-            await self._assets.delete(caller, asset.uid)
-            raise
-        async with self._db.transaction() as tx:
-            await self._jobs.enqueue(
+        uid = uuid4()
+        made: list[Asset] = []
+
+        async def make(tx: AsyncConnection, file: File) -> None:
+            asset = await self._assets.create_within(
                 tx,
-                PULL_JOB,
-                {"file": upload.file.num},
-                lock=f"pull:{upload.file.num}",
-                turn=caller.tenant.num,
+                caller,
+                uid=uid,
+                title=title,
+                preset=preset,
+                collection=collection,
+                custom_id=custom_id,
+                upload_type="pull",
+                status=AssetStatus.PULLING,
             )
-        return asset, info.size or 0
+            made.append(asset)
+            await self._jobs.enqueue(
+                tx, PULL_JOB, {"file": file.num}, lock=f"pull:{file.num}", turn=caller.tenant.num
+            )
+
+        name = "".join(ch for ch in unquote(urlsplit(url).path.rsplit("/", 1)[-1]) if ch.isprintable())
+        await self._uploads.start(
+            caller,
+            name=name.strip()[:200] or "pulled",
+            protocol="pull",
+            # headers may hold credentials: sealed, and gone when the fetch is over
+            intent={
+                "asset": str(uid),
+                "upload_type": "pull",
+                "url": self._vault.seal(url),
+                "headers": {k: self._vault.seal(v) for k, v in (headers or {}).items()},
+                "size": info.size,
+            },
+            # at once: no video waits for a file that nobody fetches
+            beside=make,
+        )
+        return made[0], info.size or 0
 
     async def run(self, file_num: int) -> None:
         """Job `pull`: fetch a file in parts; a repeated job begins anew with the parts it lacks.
@@ -148,7 +150,8 @@ class Pulls:
             part = await self._store.put_part(file.key, file.upload_id, number, body.take(_PART), _PART)
             parts.append((number, part.etag))
             total += part.size
-            await self._keep_alive(file.num)
+            if not await self._keep_alive(file.num):
+                return
             await self._quotas.check(caller, total)
         if not parts:
             await self.failed(file_num, "the source is empty")
@@ -165,11 +168,17 @@ class Pulls:
             await tx.execute(
                 update(files)
                 .where(files.c.num == file_num)
-                .values(status=FileStatus.ERROR, error=message, upload_id=None, expires_at=None, intent={})
+                .values(
+                    status=FileStatus.ERROR,
+                    error=message,
+                    upload_id=None,
+                    expires_at=None,
+                    intent=without_address(),
+                )
             )
             system = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:pull")
             await ledger.record(tx, system, "file.failed", "file", row.uid, {"reason": message})
-            await fail_pulling(tx, system, row, message)
+            await end_fetch(tx, system, row, message)
 
     async def _wanted(self, file: File) -> bool:
         """Whether the asset that waits for the file is still there."""
@@ -177,10 +186,13 @@ class Pulls:
             found = await tx.execute(select(assets.c.num).where(assets.c.uid == UUID(file.intent["asset"])))
             return found.first() is not None
 
-    async def _keep_alive(self, file_num: int) -> None:
+    async def _keep_alive(self, file_num: int) -> bool:
+        """Put the file's expiry off; False when it was cancelled or deleted meanwhile."""
         async with self._db.transaction() as tx:
-            await tx.execute(
+            kept = await tx.execute(
                 update(files)
-                .where(files.c.num == file_num)
+                .where(files.c.num == file_num, files.c.status == FileStatus.UPLOADING)
                 .values(expires_at=func.now() + func.make_interval(0, 0, 0, 2), updated_at=func.now())
+                .returning(files.c.num)
             )
+            return kept.first() is not None

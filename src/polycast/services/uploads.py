@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,16 +13,16 @@ from uuid import UUID, uuid4
 from sqlalchemy import Double, and_, cast, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from polycast.db.engine import Database
+from polycast.db.engine import DEADLOCK, Database, retrying
 from polycast.db.tables import assets, files, tenants
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import AssetSource
 from polycast.domain.errors import Conflict, DatabaseUnavailable, Invalid, NotFound, TooLarge
 from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
-from polycast.domain.states import AssetStatus, FileStatus
+from polycast.domain.states import FileStatus
 from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
 from polycast.services import ledger
-from polycast.services.assets import Assets
+from polycast.services.assets import AssetChanges, Assets, change_asset
 from polycast.services.checks import checked_file_name, checked_metadata
 from polycast.services.crashpoints import reached
 from polycast.services.files import (
@@ -32,6 +32,7 @@ from polycast.services.files import (
     search_grams,
 )
 from polycast.services.incoming import Incoming
+from polycast.services.intents import end_fetch, without_address
 from polycast.services.probing import Probing
 from polycast.services.quotas import Quotas
 from polycast.services.tenants import Tenants, as_system
@@ -102,8 +103,10 @@ class Uploads:
         purpose: str = "source",
         asset: UUID | None = None,
         intent: Mapping[str, Any] | None = None,
+        collection: UUID | None = None,
         protocol: str = "parts",
         part_size: int = DEFAULT_PART_SIZE,
+        beside: Callable[[AsyncConnection, File], Awaitable[object]] | None = None,
     ) -> Upload:
         """Open an upload.
 
@@ -112,11 +115,13 @@ class Uploads:
                 insists on the size.
             purpose: source, image or caption; the latter two belong to `asset`.
             intent: what the file is for, e.g. {"asset": uid} of an asset that waits for it.
+            collection: where that asset is put.
+            beside: done in the same transaction: all of it is there, or nothing.
 
         Raises:
             Invalid: size not in 1 … `max_bytes`, bad names or metadata.
             QuotaExceeded: the tenant's disk quota would be exceeded.
-            NotFound: the asset is not the tenant's.
+            NotFound: the asset or the collection is not the tenant's.
         """
         caller.require(Permission.WRITE)
         name = checked_file_name(name, "name")
@@ -157,12 +162,17 @@ class Uploads:
                 await tx.execute(insert(files).values(asset_num=asset_num, **values))
                 opened = {"size": size, "protocol": protocol}
                 await ledger.record(tx, caller, "file.started", "file", uid, opened)
-                row = (await tx.execute(QUERY.where(files.c.uid == uid))).one()
+                file = from_row((await tx.execute(QUERY.where(files.c.uid == uid))).one())
+                if collection is not None:
+                    moved = AssetChanges(collection=collection)
+                    await change_asset(tx, caller, UUID(file.intent["asset"]), moved)
+                if beside is not None:
+                    await beside(tx, file)
         except BaseException:
             # no row tells of it, so nobody else would ever clear it
             await self._store.abort_multipart(key, upload_id)
             raise
-        return Upload(from_row(row), plan)
+        return Upload(file, plan)
 
     async def part_url(
         self, caller: Caller, file: File, number: int, base_url: str, *, now: datetime | None = None
@@ -369,6 +379,7 @@ class Uploads:
                         uploaded_at=func.now(),
                         updated_at=func.now(),
                         expires_at=None,
+                        intent=without_address(),
                         **found,
                     )
                     .returning(files.c.num)
@@ -414,6 +425,10 @@ class Uploads:
             Conflict: the upload is completed already.
         """
         caller.require(Permission.WRITE)
+        # an asset that waits for the file hears of it; whoever deletes that one comes from the other side
+        await retrying(lambda: self._cancel(caller, uid, remove, purpose), states=frozenset({DEADLOCK}))
+
+    async def _cancel(self, caller: Caller, uid: UUID, remove: bool, purpose: str) -> None:
         async with self._db.transaction() as tx:
             row = (
                 await tx.execute(
@@ -442,10 +457,12 @@ class Uploads:
                         error="cancelled",
                         upload_id=None,
                         expires_at=None,
+                        intent=without_address(),
                         updated_at=func.now(),
                     )
                 )
             await ledger.record(tx, caller, "file.cancelled", "file", uid, {"removed": remove})
+            await end_fetch(tx, caller, row, "the fetch was cancelled")
 
     async def expire(self, now: datetime, *, limit: int = 100) -> int:
         """Drop uploads that were not completed in time; returns how many. For upkeep."""
@@ -463,8 +480,7 @@ class Uploads:
                 await tx.execute(delete(files).where(files.c.num == row.num))
                 system = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:upkeep")
                 await ledger.record(tx, system, "file.expired", "file", row.uid)
-                if row.protocol == "pull":
-                    await fail_pulling(tx, system, row, "the file did not arrive in time")
+                await end_fetch(tx, system, row, "the file did not arrive in time")
         return len(rows)
 
     def _part_limit(self, file: File, number: int) -> int:
@@ -499,20 +515,6 @@ class Uploads:
         if row is None:
             raise NotFound("file", uid)
         return from_row(row)
-
-
-async def fail_pulling(tx: AsyncConnection, caller: Caller, file: Any, message: str) -> None:
-    """The asset that waits for a file from elsewhere will not get it; `file` is its row."""
-    failed = (
-        await tx.execute(
-            update(assets)
-            .where(assets.c.uid == UUID(file.intent["asset"]), assets.c.status == AssetStatus.PULLING)
-            .values(status=AssetStatus.ERROR, error=message, updated_at=func.now())
-            .returning(assets.c.uid)
-        )
-    ).first()
-    if failed is not None:
-        await ledger.record(tx, caller, "asset.failed", "asset", failed.uid, {"reason": message})
 
 
 def _checked_parts(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:

@@ -188,6 +188,29 @@ async def test_an_upload_may_put_its_video_into_a_collection(gotipath: Gotipath,
     assert (wild.status_code, wild.json()["errors"][0]["field"]) == (400, "filename")
 
 
+async def test_an_upload_that_is_refused_moves_nothing(gotipath: Gotipath, media: Media) -> None:
+    """And a collection that is refused leaves no upload."""
+    first, second = [
+        (await gotipath.ok("POST", "collections", json={"name": name}))["id"] for name in ("First", "Second")
+    ]
+    video = await gotipath.create(collection_id=first)
+    meta = {"video_id": video, "library_id": gotipath.library, "collection_id": second}
+
+    async def refused(status: int, filename: str, **more: str) -> None:
+        body = {"filename": filename, "type": "video/mp4", "metadata": meta | more}
+        await gotipath.refused(status, "POST", "/uploads/s3/multipart", json=body)
+        assert (await gotipath.ok("GET", f"videos/{video}"))["collection_id"] == first
+
+    await refused(400, "a\n.mp4")
+    await refused(404, "a.mp4", collection_id=gotipath.library)
+    assert (await gotipath.upload(await gotipath.create(), media.clip("text.mp4"))).status_code == 200
+    await gotipath.server.limit(gotipath.library, quota_bytes=1)
+    await refused(403, "a.mp4")
+    files = f"{gotipath.server.url}/videokit/vod/v1/files?status=Uploading"
+    found = await gotipath.http.get(files, headers={"x-api-key": gotipath.key})
+    assert found.json()["totalCount"] == 0
+
+
 async def test_wild_types_of_files_do_no_harm(gotipath: Gotipath) -> None:
     video = await gotipath.create()
     for kind in ("", "video/mp4; x=y", "\r\nx: y", "ä" * 300):

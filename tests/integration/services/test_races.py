@@ -77,6 +77,22 @@ async def test_a_file_may_go_while_an_asset_is_made_of_it(studio: Studio) -> Non
         assert ended[NotFound.__name__] >= 1
 
 
+async def test_a_file_that_an_asset_is_made_of_does_not_go_with_its_video(studio: Studio) -> None:
+    assets, caller = studio.services.assets, studio.caller
+    for _ in range(ROUNDS):
+        video = await assets.create(caller, title="brought it")
+        file = await studio.upload(b"not a video", intent={"asset": str(video.uid)})
+        source = [AssetSource(file.uid, auto_audio=True)]
+        ended = await at_once(
+            *(assets.create(caller, sources=source) for _ in range(3)),
+            assets.delete(caller, video.uid, with_files=True),
+        )
+        # whoever was told of an asset has its file
+        lost = await studio.rows("SELECT 1 FROM asset_sources WHERE file_num IS NULL")
+        assert lost == []
+        assert set(ended) <= {"", NotFound.__name__}
+
+
 async def test_a_collection_may_go_while_something_is_put_into_it(studio: Studio) -> None:
     collections, assets, caller = studio.services.collections, studio.services.assets, studio.caller
     asset = await assets.create(caller, title="moved")

@@ -30,7 +30,6 @@ from polycast.domain.access import Caller
 from polycast.domain.errors import Forbidden, Invalid, NotFound
 from polycast.domain.files import MAX_PARTS, File
 from polycast.domain.states import FileStatus
-from polycast.services.assets import AssetChanges
 from polycast.services.registry import Services
 from polycast.services.uploads import URL_LIFE
 
@@ -52,9 +51,7 @@ async def multipart_create(
         NotFound: no such video or collection. Forbidden: metadata names another library.
     """
     video = await _video(services, caller, body.metadata.video_id, body.metadata.library_id)
-    if body.metadata.collection_id:
-        collection = uid(body.metadata.collection_id, "collection")
-        await services.assets.update(caller, video, AssetChanges(collection=collection))
+    collection = body.metadata.collection_id
     with fields_named(name="filename"):
         upload = await services.uploads.start(
             caller,
@@ -63,6 +60,7 @@ async def multipart_create(
             content_type=media_type(body.type),
             # the vendor calls what came through its browser pages "portal"
             intent={"asset": str(video), "upload_type": "portal" if TOKEN in request.headers else "api"},
+            collection=uid(collection, "collection") if collection else None,
         )
     return OpenedMultipart(uploadId=str(upload.file.uid), key=_key(upload.file))
 

@@ -39,12 +39,15 @@ from polycast.services.asset_rows import source_from_row
 from polycast.services.files import QUERY as FILE_QUERY
 from polycast.services.files import from_row as file_from_row
 from polycast.services.making import ASSEMBLE_JOB, lock_asset, scratch_folder
+from polycast.services.originals import drop_replaced
 from polycast.services.tenants import as_system
 
 SYSTEM = "system:pipeline"
 OPEN = (GenerationState.BUILDING, GenerationState.GROWING)
 UNPLANNED = -1
 """`chunks` of a plan that is still being made"""
+FIRST_ROUND = 1
+"""the epoch of outputs whose asset has got files once"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +275,8 @@ async def move_generation(
 ) -> None:
     """Change a generation's state by the table; publishing retires the older ones of the output.
 
-    A published or growing generation of the main output makes the asset available.
+    A published or growing generation of the main output makes the asset available; a published one of another
+    round ends the files that it replaced.
     """
     row = (
         await tx.execute(select(generations).where(generations.c.num == generation).with_for_update())
@@ -296,6 +300,8 @@ async def move_generation(
         )
     if to in (GenerationState.GROWING, GenerationState.PUBLISHED) and work.main:
         await make_available(tx, work)
+    if to is GenerationState.PUBLISHED and work.main and work.epoch > FIRST_ROUND:
+        await drop_replaced(tx, work.caller, work.asset_uid)
 
 
 async def make_available(tx: AsyncConnection, work: Work) -> None:
