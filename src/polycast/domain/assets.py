@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from polycast.domain.states import AssetStatus, GenerationState, OutputStatus
+from polycast.domain.titles import with_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,11 @@ class Asset:
         """The one file that plays where nothing streams: the main output's own, once it was made."""
         main = self.main_output
         return main if main is not None and main.kind == "download" and main.key is not None else None
+
+    @property
+    def titled_metadata(self) -> dict[str, Any]:
+        """The metadata as clients see them that look for the title there; `metadata` are those that were written."""
+        return with_title(self.title, self.metadata)
 
     @property
     def main_output(self) -> Output | None:

@@ -33,6 +33,7 @@ from polycast.domain.paging import Page, PageRequest, grams
 from polycast.domain.presets import DEFAULT_PRESET, PRESETS
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.domain.tenants import SWITCHES
+from polycast.domain.titles import settled
 from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
 from polycast.services.asset_details import find_asset, find_assets, load_asset
@@ -169,9 +170,10 @@ class Assets:
         reference_id, custom_id = _reference(reference_id, "reference_id"), _reference(custom_id, "custom_id")
         if preset not in PRESETS:
             raise NotFound("preset", preset)
+        title, meta = settled(title or None, metadata or {})
         title = checked_text(title, "title", 1024)
         description = checked_text(description, "description", 64 * 1024)
-        meta = checked_metadata(metadata or {})
+        meta = checked_metadata(meta)
         num = (
             await tx.execute(
                 insert(assets)
@@ -468,12 +470,15 @@ def _own(caller: Caller, uid: UUID) -> Any:
 
 def _changed(old: Any, changes: AssetChanges) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    if changes.title is not None:
-        values["title"] = checked_text(changes.title, "title", 1024)
+    title, meta = settled(changes.title, changes.metadata or {}, was=old.title, had=old.metadata)
+    if changes.title is not None or title != old.title:
+        values["title"] = checked_text(title, "title", 1024)
     if changes.description is not None:
         values["description"] = checked_text(changes.description, "description", 64 * 1024)
     if changes.metadata is not None:
-        values["metadata"] = checked_metadata({**old.metadata, **changes.metadata})
+        values["metadata"] = checked_metadata(meta)
+    elif changes.title is not None and meta != old.metadata:
+        values["metadata"] = meta
     if changes.tags is not None:
         values["tags"] = checked_words(changes.tags, "tags")
     if changes.attributes is not None:

@@ -263,6 +263,46 @@ async def test_updates_change_the_player_page(gotipath: Gotipath, media: Media) 
     assert (kept["description"], kept["tags"]) == ("At the sea", ["harbour"])
 
 
+async def test_a_title_is_one_whichever_api_wrote_it(gotipath: Gotipath, media: Media) -> None:
+    kit, key = f"{gotipath.server.url}/videokit", {"x-api-key": gotipath.key}
+    video = await gotipath.create("Old")
+    assert (await gotipath.upload(video, media.clip("no_audio"))).status_code == 200
+
+    async def seen() -> tuple[set[str], int, int]:
+        """Titles of both sections, in both places; how many a search for the old and the new word finds."""
+        found = set()
+        for section in ("vod", "streaming"):
+            asset = (await gotipath.http.get(f"{kit}/{section}/v1/assets/{video}", headers=key)).json()
+            found |= {asset["title"], asset["metadata"]["Title"]}
+        lists = [
+            (await gotipath.http.get(f"{kit}/vod/v1/assets?query={word}", headers=key)).json()["totalCount"]
+            for word in ("old", "new")
+        ]
+        return found, lists[0], lists[1]
+
+    async def shown() -> dict[str, Any]:
+        meta: dict[str, Any] = (await gotipath.ok("GET", f"videos/{video}"))["meta_data"]
+        return meta
+
+    assert await seen() == ({"Old"}, 1, 0)
+    assert await shown() == {}  # nobody wrote one there
+    await gotipath.ok("PUT", f"videos/{video}", json={"name": "New", "meta_data": {"x": 1}})
+    assert await seen() == ({"New"}, 0, 1)
+    assert await shown() == {"x": 1}
+    for section, name in (("vod", "Old"), ("streaming", "New")):
+        path = f"{kit}/{section}/v1/assets/{video}"
+        assert (await gotipath.http.patch(path, headers=key, json={"title": name})).is_success
+        assert (await gotipath.ok("GET", f"videos/{video}"))["name"] == name
+        assert await shown() == {"x": 1}
+    # one that is written among the metadata stays there, and follows
+    detail = await gotipath.ok("PUT", f"videos/{video}", json={"meta_data": {"title": "Old"}})
+    assert (detail["name"], detail["meta_data"]) == ("Old", {"x": 1, "Title": "Old"})
+    assert await seen() == ({"Old"}, 1, 0)
+    await gotipath.ok("PUT", f"videos/{video}", json={"name": "New"})
+    assert await seen() == ({"New"}, 0, 1)
+    assert await shown() == {"x": 1, "Title": "New"}
+
+
 @pytest.mark.operation("gotipath.delete_video")
 async def test_a_deleted_video_stops_playing_and_frees_its_bytes(gotipath: Gotipath, media: Media) -> None:
     video = await gotipath.published(media.clip("h264"), whole=True)
@@ -343,7 +383,8 @@ async def test_bodies_that_are_no_json_are_refused(gotipath: Gotipath, raw: byte
 
 @pytest.mark.parametrize(
     "raw", [b'{"meta_data": {"a": "\\ud800"}}', b'{"meta_data": {"a": NaN}}', b'{"meta_data": {"\\u0000": 1}}',
-            b'{"meta_data": {"a": 1e999}}', b'{"tags": ["\\u0000"]}', b'{"tags": [""]}', b'{"tags": "x"}']
+            b'{"meta_data": {"a": 1e999}}', b'{"tags": ["\\u0000"]}', b'{"tags": [""]}', b'{"tags": "x"}',
+            b'{"tags": ["\\ud800"]}', b'{"name": "\\udfff"}', b'{"reference_id": "\\ud800"}']
 )  # fmt: skip
 async def test_wild_members_of_an_update_are_refused(gotipath: Gotipath, raw: bytes) -> None:
     video = await gotipath.create()

@@ -172,6 +172,9 @@ async def test_a_new_title_is_on_the_player_page(kit: Kit, media: Media) -> None
         assert (kept["title"], kept["metadata"]["Title"]) == ("Third", "Third")
     again = await kit.call("PATCH", f"/vod/v1/assets/{asset}", {"metadata": {"title": "Fourth"}})
     assert (again["title"], again["metadata"]) == ("Fourth", {"a": "1", "b": "2", "Title": "Fourth"})
+    both = {"title": "Fifth", "metadata": {"title": "not this one"}}
+    again = await kit.call("PATCH", f"/vod/v1/assets/{asset}", both)
+    assert (again["title"], again["metadata"]) == ("Fifth", {"a": "1", "b": "2", "Title": "Fifth"})
     wrong: Any
     for wrong in (
         {"title": 7},

@@ -1,6 +1,5 @@
 """Section Assets: VOD assets and their outputs."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -97,12 +96,6 @@ class OutputPair(Wire):
     output_id: str
 
 
-def title_in(metadata: Mapping[str, Any]) -> str | None:
-    """The title that metadata carry, for clients that write it there; None without one."""
-    found = next((v for k, v in metadata.items() if k.lower() == "title"), None)
-    return str(found) if isinstance(found, str | int | float) else None
-
-
 @router.post("/vod/v1/assets", operation_id="create_vod_asset")
 async def create(body: CreateAsset, caller: CallerDep, have: ServicesDep) -> dict[str, str]:
     """Make a VOD asset from uploaded files with one preset; audio is used only where it is named."""
@@ -119,12 +112,8 @@ async def create(body: CreateAsset, caller: CallerDep, have: ServicesDep) -> dic
                 ),
             )
         )
-    metadata = body.metadata or {}
-    title = body.title if body.title is not None else title_in(metadata) or ""
-    if title:
-        metadata = {**metadata, "Title": title}
     asset = await have.assets.create(
-        caller, title=title, preset=body.preset, sources=sources, metadata=metadata
+        caller, title=body.title or "", preset=body.preset, sources=sources, metadata=body.metadata
     )
     return {"id": str(asset.uid)}
 
@@ -194,19 +183,9 @@ async def update(
     id: str, body: UpdateAsset, caller: CallerDep, have: ServicesDep, base: BaseDep
 ) -> dict[str, Any]:
     """Change title, metadata, tags or attributes."""
-    metadata = body.metadata
-    title = body.title
-    if title is not None:
-        metadata = {**(metadata or {}), "Title": title}
-    elif metadata:
-        # whatever its case there, the title is one: `Title` always tells it
-        title = title_in(metadata)
-        metadata = {k: v for k, v in metadata.items() if k.lower() != "title"}
-        if title is not None:
-            metadata["Title"] = title
     changes = AssetChanges(
-        title=title,
-        metadata=metadata,
+        title=body.title,
+        metadata=body.metadata,
         tags=body.tags,
         attributes=attributes(body.attributes),
     )

@@ -213,7 +213,7 @@ def vod_asset_result(caller: Caller, asset: Asset, base: str) -> dict[str, Any]:
             "preset": asset.preset,
             "transcodedJobId": str(main.uid) if main else None,
             "title": asset.title,
-            "metadata": asset.metadata,
+            "metadata": asset.titled_metadata,
             "tenantId": str(caller.tenant.uid),
             "createDate": date(asset.created_at),
             "lastModificationDate": date(asset.updated_at),
@@ -247,7 +247,7 @@ def asset_result(
         {
             "id": str(asset.uid),
             "status": _STATUS[asset.status],
-            "metadata": asset.metadata,
+            "metadata": asset.titled_metadata,
             "outputs": [output_result(asset, o, base) for o in asset.outputs],
             "createDate": date(asset.created_at),
             "lastModificationDate": date(asset.updated_at),

@@ -147,7 +147,6 @@ async def update(
     changes = AssetChanges(
         title=body.title,
         description=body.description,
-        metadata={"Title": body.title} if body.title is not None else None,
         tags=body.tags,
         attributes=attributes(body.attributes),
         settings=switches,
