@@ -27,7 +27,7 @@ A few are also options of the command line, which win over both: `polycast up --
 Relative paths begin in the folder where the command is run, in `{ENV_FILE}` in the data folder.
 
 Give every process of one installation the same settings; nodes on other machines need the same
-`{PREFIX}DATABASE_URL`, `{PREFIX}STORE` and `{PREFIX}SECRET_KEY`.
+`{PREFIX}DATABASE_URL`, `{PREFIX}STORE` and `{PREFIX}SECRET_KEY`. A node with another key, or none, does not start.
 """
 
 

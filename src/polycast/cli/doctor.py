@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from polycast.cli.installation import cause
+from polycast.cli.installation import cause, check_key
 from polycast.cli.preflight import WrongSetting, check_certificate
 from polycast.domain.errors import ChildFailed, Conflict, PolycastError
 from polycast.settings import Settings
@@ -262,6 +262,9 @@ async def _database(settings: Settings) -> Finding:
     try:
         if await migrate.pending(url):
             state += ", its tables are older (the next start brings them up)"
+        await check_key(settings, url)
+    except WrongSetting as error:
+        return Finding(name, Verdict.FAIL, error.message, "its own key is in every backup of it")
     except Conflict as error:
         return Finding(name, Verdict.FAIL, error.message, "use the Polycast that wrote it, or a newer one")
     except PolycastError as error:

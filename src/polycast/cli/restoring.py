@@ -37,6 +37,7 @@ async def restore(settings: Settings, path: Path, *, force: bool) -> None:
         try:
             await asyncio.to_thread(archive.extract, path, staging)
             async with database(settings, migrate=False) as url:
+                await _require_quiet(url)
                 # first the database, all or nothing; a crash after it is mended by running restore --force again
                 fill = pgtools.exchange if force else pgtools.load
                 await fill(url, staging / archive.DATABASE)
@@ -74,6 +75,18 @@ async def _require_empty(settings: Settings) -> None:
                 taken.append("the database holds an installation")
     if taken:
         raise Conflict(f"{', '.join(taken)}: restore into an empty place, or replace it with --force")
+
+
+async def _require_quiet(url: str) -> None:
+    """Nodes on other machines hold no lock of this one's, but connections to the database."""
+    async with connected(url) as connection:
+        cursor = await connection.execute(
+            "SELECT DISTINCT application_name || coalesce(' on ' || host(client_addr), '') FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name LIKE 'polycast%' AND pid <> pg_backend_pid()"
+        )
+        names = sorted(str(row[0]) for row in await cursor.fetchall())
+    if names:
+        raise Conflict(f"the database is in use ({', '.join(names)}): stop what works on it first")
 
 
 def _put_in_place(settings: Settings, staging: Path) -> None:

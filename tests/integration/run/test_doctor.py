@@ -14,7 +14,8 @@ from polycast.cli import doctor
 from polycast.cli.doctor import Finding, Verdict
 from polycast.cli.ports import free_port
 from polycast.settings import Settings, load
-from tests.integration.run.installations import environment
+from tests.integration.run.installations import environment, install
+from tests.support.postgres import RunPostgres
 from tests.support.s3 import s3_server
 
 
@@ -141,6 +142,17 @@ async def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
     assert "s3cret" not in database.detail
     [clock] = [each for each in findings if each.name == "clock"]
     assert "against" not in clock.detail, "a clock that was not asked is not compared with"
+
+
+async def test_a_database_of_another_key(tmp_path: Path, postgres: RunPostgres) -> None:
+    url = postgres.create()
+    settings, _ = await install(tmp_path / "one", database_url=url)
+    assert (await _finding("database", settings)).verdict is Verdict.OK
+    found = await _finding("database", _settings(tmp_path / "two", database_url=url))
+    assert found.verdict is Verdict.FAIL
+    assert "POLYCAST_SECRET_KEY" in found.detail
+    assert not (tmp_path / "two").exists(), "looking changes nothing"
+    postgres.drop(url)
 
 
 async def test_a_taken_port(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a new user gets wrong with the commands: one line that says what to do, and nothing is made."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from polycast.cli import main
+from polycast.cli.installation import make_folder
+from polycast.cli.locks import alone
 from polycast.cli.ports import free_port
+from polycast.domain.errors import ChildFailed
+from tests.integration.run.installations import environment
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -69,6 +74,32 @@ def test_a_mistake_is_told_in_plain_words(
     assert code in (1, 2)
     assert filled(said) in errors
     assert sorted(os.listdir(tmp_path)) == ["empty", "notes"], "nothing is made"
+
+
+@pytest.mark.parametrize(("ended_with", "code"), [(78, 78), (1, 1), (None, 1)])
+def test_what_a_restart_does_not_mend_is_passed_on(ended_with: int | None, code: int) -> None:
+    """From a process of `up` to whoever started `up`."""
+
+    def work() -> None:
+        raise ChildFailed("api", "exit", returncode=ended_with)
+
+    with pytest.raises(SystemExit) as end:
+        main.reported(work)
+    assert end.value.code == code
+
+
+def test_a_second_demo_leaves_the_log_of_the_running_one(tmp_path: Path) -> None:
+    data = tmp_path / "demo"
+    make_folder(data)
+    (data / "demo.log").write_text("what happened so far\n")
+    with alone(data):
+        argv = [sys.executable, "-m", "polycast.cli.demo"]
+        done = subprocess.run(
+            argv, env=environment(DATA=str(data)), capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "already runs" in done.stderr
+    assert (data / "demo.log").read_text() == "what happened so far\n"
 
 
 def test_the_description_of_an_api_needs_no_installation(polycast: Run, tmp_path: Path) -> None:

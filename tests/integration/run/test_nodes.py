@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from polycast.cli.backing_up import back_up
@@ -16,7 +17,7 @@ from polycast.domain.errors import Conflict
 from polycast.settings import SECRET_FILE, load
 from tests.integration.run.installations import command, environment, install, knows, run
 from tests.support.postgres import RunPostgres
-from tests.support.waiting import STRETCH
+from tests.support.waiting import STRETCH, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -72,6 +73,32 @@ async def test_nothing_is_exchanged_under_a_role_that_runs_by_itself(role: str, 
     assert await knows(load(data=settings.data), key)
 
 
+async def test_nothing_is_exchanged_under_a_node_of_another_machine(
+    tmp_path: Path, postgres: RunPostgres
+) -> None:
+    """It shares the database alone."""
+    url = postgres.create()
+    settings, key = await install(tmp_path / "one", database_url=url)
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    with _running("worker", tmp_path / "two", DATABASE_URL=url, SECRET_KEY=settings.secret):
+        await until(lambda: _users(url), timeout_s=30)
+        with pytest.raises(Conflict, match=r"in use \(polycast"):
+            await restore(settings, tmp_path / "b.tar", force=True)
+    assert await knows(settings, key)
+    await restore(settings, tmp_path / "b.tar", force=True)
+    assert await knows(load(data=settings.data, database_url=url), key)
+    postgres.drop(url)
+
+
+def _users(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name LIKE 'polycast%'"
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+
 async def test_a_worker_runs_beside_the_server(tmp_path: Path) -> None:
     settings, _ = await install(tmp_path / "one")
     with _running("up", settings.data), _running("worker", settings.data):
@@ -79,11 +106,11 @@ async def test_a_worker_runs_beside_the_server(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _running(role: str, data: Path) -> Iterator["subprocess.Popen[str]"]:
+def _running(role: str, data: Path, **settings: str) -> Iterator["subprocess.Popen[str]"]:
     """A role once it says that it works; ended in order."""
     process = subprocess.Popen(
         command(role),
-        env=environment(DATA=str(data), **WHERE),
+        env=environment(DATA=str(data), **WHERE, **settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
