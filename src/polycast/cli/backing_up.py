@@ -10,6 +10,7 @@ import typer
 
 from polycast.cli import archive, pgtools
 from polycast.cli.installation import check_key, database
+from polycast.cli.preflight import WrongSetting
 from polycast.db import binaries, migrate
 from polycast.domain.errors import Invalid
 from polycast.settings import Settings
@@ -23,12 +24,11 @@ async def back_up(settings: Settings, path: Path, *, objects: bool) -> None:
         objects: also the media, when their store is a folder.
 
     Raises:
-        Invalid: nothing was made in the database yet, or the secret key here is not its own.
+        Invalid: nothing was made in the database yet.
+        WrongSetting: the secret key here is not the database's own, or the media are not where the store is said to be.
         Unavailable, Conflict: the database cannot be used.
     """
     media = settings.store_folder
-    if media is not None and not media.is_dir():
-        media = None
     with tempfile.TemporaryDirectory(prefix="polycast-backup-", dir=path.parent) as folder:
         dump = Path(folder) / archive.DATABASE
         async with database(settings, as_found=True) as url:
@@ -36,6 +36,10 @@ async def back_up(settings: Settings, path: Path, *, objects: bool) -> None:
             written = await migrate.written(url)
             if written.schema is None:
                 raise Invalid("the database is empty: there is nothing to back up yet")
+            if objects and media is not None and not media.is_dir():
+                raise WrongSetting(
+                    "store", f"there is no folder {media}: the media would not be in the backup"
+                )
             await pgtools.dump(url, dump)
         manifest = archive.Manifest(
             format=archive.FORMAT,

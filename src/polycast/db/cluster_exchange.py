@@ -32,13 +32,19 @@ def exchange(folder: Path, fresh: Path, version: int) -> None:
     _rename(fresh, folder / CLUSTER)
 
 
+def present_cluster(folder: Path) -> Path | None:
+    """The installation's cluster: the one in use, else what an exchange left that ended between its two renames."""
+    if (folder / CLUSTER).exists():
+        return folder / CLUSTER
+    versions = [int(path.suffix[1:]) for path in folder.glob(f"{CLUSTER}.*") if path.suffix[1:].isdecimal()]
+    return kept_cluster(folder, max(versions)) if versions else None
+
+
 def put_back(folder: Path) -> None:
     """Undo an exchange that ended between its two renames."""
-    if (folder / CLUSTER).exists():
-        return
-    versions = [int(path.suffix[1:]) for path in folder.glob(f"{CLUSTER}.*") if path.suffix[1:].isdecimal()]
-    if versions:
-        _rename(kept_cluster(folder, max(versions)), folder / CLUSTER)
+    present = present_cluster(folder)
+    if present is not None and present != folder / CLUSTER:
+        _rename(present, folder / CLUSTER)
 
 
 def _rename(old: Path, new: Path) -> None:

@@ -112,8 +112,9 @@ class EmbeddedPostgres:
 
     def version(self) -> int | None:
         """Major version that made the cluster; None when there is none."""
+        present = cluster_exchange.present_cluster(self.folder) or self.cluster
         try:
-            return int((self.cluster / "PG_VERSION").read_text())
+            return int((present / "PG_VERSION").read_text())
         except (FileNotFoundError, ValueError):
             return None
 

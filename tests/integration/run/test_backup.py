@@ -16,6 +16,7 @@ from polycast.cli import archive as archives
 from polycast.cli.archive import MANIFEST, Manifest, extract, read_manifest
 from polycast.cli.backing_up import back_up
 from polycast.cli.installation import database
+from polycast.cli.preflight import WrongSetting
 from polycast.cli.restoring import restore
 from polycast.db import binaries, migrate
 from polycast.domain.errors import Conflict, Invalid, Unavailable
@@ -104,6 +105,20 @@ async def test_there_is_nothing_to_back_up_in_an_empty_database(
     with pytest.raises(Invalid, match="nothing to back up"):
         await back_up(load(data=tmp_path, database_url=url), tmp_path / "b.tar", objects=True)
     assert os.listdir(tmp_path) == []
+    postgres.drop(url)
+
+
+async def test_media_that_are_not_where_they_should_be_are_missed(
+    tmp_path: Path, postgres: RunPostgres
+) -> None:
+    """As where the server was started with another POLYCAST_STORE than this command."""
+    url = postgres.create()
+    settings, _ = await install(tmp_path / "one", database_url=url)
+    elsewhere = load(data=settings.data, database_url=url, store=str(tmp_path / "elsewhere"))
+    with pytest.raises(WrongSetting, match="no folder"):
+        await back_up(elsewhere, tmp_path / "b.tar", objects=True)
+    assert sorted(os.listdir(tmp_path)) == ["one"]
+    await back_up(elsewhere, tmp_path / "b.tar", objects=False)
     postgres.drop(url)
 
 

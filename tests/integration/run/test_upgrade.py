@@ -28,6 +28,7 @@ OLD = 16
 async def _old_cluster(settings: Settings) -> None:
     """An installation as a release with PostgreSQL 16 left it."""
     settings.data.mkdir()
+    (settings.data / "store").mkdir()
     async with _old_server(settings) as url:
         await migrate.upgrade(url)
         with psycopg.connect(url) as connection:
@@ -108,6 +109,7 @@ async def test_an_upgrade_that_ends_between_its_two_renames_is_put_back(tmp_path
     await _old_cluster(settings)
     server = EmbeddedPostgres(settings.postgres_folder)
     server.cluster.rename(server.kept(OLD))
+    assert server.version() == OLD
     with pytest.raises(NeedsUpgrade):
         async with database(settings):
             pass
