@@ -16,8 +16,8 @@ export function listenMedia(root: HTMLElement, app: App): void {
     if (app.started) bookmark?.keep(video.currentTime, app.duration, true);
   });
   on("play pause ended", () => {
-    // by the browser's own buttons and keys, too
-    if (app.settled) app.wanted = app.playing;
+    // by the browser's own buttons and keys, too; an element that cannot go on pauses as well, by nobody's wish
+    if (app.settled && !video.error) app.wanted = app.playing;
     app.showState();
     activity.wake();
   });

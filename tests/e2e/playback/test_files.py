@@ -130,6 +130,39 @@ async def test_a_session_that_is_over_is_renewed_where_it_stopped(page: Page, fi
     await until(page, "polycast.video.currentTime > 0.3")
 
 
+async def test_a_session_that_ends_in_mid_film_is_renewed_there(page: Page, file: Published) -> None:
+    """The first answer breaks off, as where a connection is lost; the session is over when it is asked for again."""
+    asked: list[str] = []
+
+    async def answer(route: Any) -> None:
+        asked.append(route.request.method)
+        if len(asked) == 1:
+            whole = await (await route.fetch()).body()
+            part = whole[: len(whole) // 2]
+            headers = {
+                "content-type": "video/mp4",
+                "accept-ranges": "bytes",
+                "content-range": f"bytes 0-{len(part) - 1}/{len(whole)}",
+            }
+            await route.fulfill(status=206, headers=headers, body=part)
+        elif len(asked) <= 3:
+            await until(page, "polycast.video.currentTime > 1")
+            await route.fulfill(status=403, body="this playback session is over")
+        else:
+            await route.continue_()
+
+    await page.route("**/*.mp4", answer)
+    await page.goto(file.play)
+    await page.evaluate("""() => {
+      window.began = [];
+      polycast.video.addEventListener('playing', () => began.push(polycast.video.currentTime));
+    }""")
+    await page.click(".pc-big")
+    await until(page, "polycast.video.ended", deadline_s=SECONDS + 20)
+    assert asked[:4] == ["GET", "GET", "HEAD", "GET"]
+    assert 1 < (await page.evaluate("began"))[-1] < SECONDS / 2 + 0.5, "it goes on where it stopped"
+
+
 async def test_allowed_domains_hold_for_the_file(
     browser: Browser, server: PolycastServer, media: Media
 ) -> None:
