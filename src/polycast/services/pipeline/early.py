@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # a copy of what the end writes anyway: enough to play without a wait, little beside the whole
 _FIRST, _MORE = 4, 12
-"""Segments of each track shown at first, and each time after that."""
+"""Segments of each track shown at first, and each time after that, at most: those that are there."""
 _EVERY_S = 1.5
 
 Show = Callable[[list[NewTrack]], Awaitable[bool]]
@@ -47,6 +47,7 @@ class Early:
         self._show = show
         self._headers: dict[str, TrackHeader] = {}
         self._segments: dict[str, list[Segment]] = {}
+        self._shown: dict[str, int] = {}
         self._begun, self._over = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -74,22 +75,20 @@ class Early:
 
     async def _run(self) -> None:
         await self._begun.wait()
-        shown = 0
         try:
             while not self._over.is_set():
-                upto = shown + (_MORE if shown else _FIRST)
-                if not await self._show([await self._copy(track, shown, upto) for track in self._headers]):
+                if not await self._show([await self._copy(track) for track in self._headers]):
                     return
-                shown = upto
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._over.wait(), _EVERY_S)
         except (PolycastError, OSError) as error:
             # only the early look is lost
             log.warning("%s is not shown before it is packaged: %s", self._prefix, error)
 
-    async def _copy(self, track: str, start: int, stop: int) -> NewTrack:
-        header = self._headers[track]
-        segments = tuple(self._segments[track][:stop])
+    async def _copy(self, track: str) -> NewTrack:
+        """The next segments of a track, into the store; what is listed is there."""
+        header, start = self._headers[track], self._shown.get(track, 0)
+        segments = tuple(self._segments[track][: start + (_MORE if start else _FIRST)])
         listed = self._named(track, header)
         folder = f"{self._prefix}{listed.name}/"
         names = [segment.object for segment in segments[start:]]
@@ -97,6 +96,7 @@ class Early:
             names.insert(0, header.init.object)
         for name in names:
             await self._space.store.put_file(folder + name, self._out / track / name, durable=False)
+        self._shown[track] = len(segments)
         growing = TrackLog(header, segments, complete=False)
         await self._space.put_log(folder, growing, durable=False)
         return NewTrack(
