@@ -25,7 +25,8 @@ from polycast.domain.tracks import TrackLog
 from polycast.media.assemble import assemble_audio, assemble_video
 from polycast.media.chunks import Chunk, plan_chunks
 from polycast.media.encode_source import PreparedSource
-from polycast.media.grid import Grid, plan_grid
+from polycast.media.grid import plan_grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import Rendition, plan_ladder
 from polycast.media.toolkit import MediaToolkit
 

@@ -148,6 +148,11 @@ VARIANTS: dict[str, Clip] = {
         "-i", str(s), "-itsoffset", "0.5", "-i", str(s), "-map", "0:v", "-map", "1:a", "-c", "copy", str(t))),
     # the clock of a transport stream goes round in the middle
     "h264_ts_wrapped": Clip(suffix=".ts", output=("-output_ts_offset", "95440.7")),
+    # a recorder's: its clock has run for hours
+    "h264_ts_late": Clip(suffix=".ts", output=("-output_ts_offset", "20000.123")),
+    # key frames that are not on whole milliseconds
+    "tall_ts": Clip(suffix=".ts", size=(640, 360), seconds=5, video=(*_X264, "-g", "50", "-bf", "2", "-sc_threshold", "0", "-flags", "+cgop")),
+    "tall_ts_film": Clip(suffix=".ts", size=(640, 360), rate="24000/1001", seconds=5, video=(*_X264, "-g", "31", "-bf", "2", "-sc_threshold", "0", "-flags", "+cgop")),
     "untimed_ts": Clip(suffix=".ts", seconds=3, after=_untimed),
     "broken_ts": Clip(suffix=".ts", seconds=3, after=_broken_timestamps),
     # what must be encoded

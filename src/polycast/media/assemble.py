@@ -9,7 +9,7 @@ from typing import NamedTuple
 from polycast.domain.errors import IntegrityError
 from polycast.domain.tracks import Segment, TrackHeader, TrackLog
 from polycast.media.encode_split import EncodedChunk
-from polycast.media.grid import Grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import AudioRendition, Rendition
 
 
@@ -29,13 +29,13 @@ def assemble_video(
     segments = _joined(rendition.name, ordered)
     if complete and len(segments) != len(grid.starts):
         raise IntegrityError(f"{rendition.name}: {len(segments)} of {len(grid.starts)} segments")
-    for segment, start in zip(segments, grid.starts, strict=False):
+    for segment, (start, following) in zip(segments, pairwise(grid.boundaries), strict=False):
         # a damaged source may lack the first frames of a segment, never a whole one
-        following = next((b for b in grid.boundaries if b > start), grid.end)
         if not start <= segment.start < following:
             raise IntegrityError(f"{rendition.name}: a segment at {segment.start}, planned {start}")
     rate = _rate(rendition, grid)
     rates = _rates(segments, ordered[0].timescale)
+    longest_s = Fraction(max(b - a for a, b in pairwise(grid.boundaries)), grid.timescale)
     return TrackLog(
         header=TrackHeader(
             kind="video",
@@ -43,7 +43,7 @@ def assemble_video(
             timescale=ordered[0].timescale,
             bandwidth=rates.peak,
             average_bandwidth=rates.average,
-            target_duration_s=rates.target_duration_s,
+            target_duration_s=max(rates.target_duration_s, _target_s(longest_s)),
             init=ordered[0].init,
             width=rendition.width,
             height=rendition.height,
@@ -55,8 +55,17 @@ def assemble_video(
     )
 
 
-def assemble_audio(rendition: AudioRendition, encoded: EncodedChunk, *, complete: bool = True) -> TrackLog:
+def assemble_audio(
+    rendition: AudioRendition,
+    encoded: EncodedChunk,
+    *,
+    complete: bool = True,
+    longest_s: Fraction = Fraction(0),
+) -> TrackLog:
     """The track log of an audio rendition.
+
+    Args:
+        longest_s: of all segments planned, those to come included (`audio.longest_s`).
 
     Raises:
         IntegrityError: segments do not join.
@@ -70,7 +79,7 @@ def assemble_audio(rendition: AudioRendition, encoded: EncodedChunk, *, complete
             timescale=encoded.timescale,
             bandwidth=rates.peak,
             average_bandwidth=rates.average,
-            target_duration_s=rates.target_duration_s,
+            target_duration_s=max(rates.target_duration_s, _target_s(longest_s)),
             init=encoded.init,
             sample_rate=rendition.sample_rate,
             channels=rendition.channels,
@@ -117,12 +126,18 @@ class _Rates(NamedTuple):
     target_duration_s: int
 
 
+def _target_s(seconds: Fraction) -> int:
+    """As EXT-X-TARGETDURATION. What a growing playlist says must hold for segments still to come: it may never
+    change (RFC 8216 6.2.1)."""
+    return max(1, int(seconds + Fraction(1, 2)))
+
+
 def _rates(segments: Sequence[Segment], timescale: int) -> _Rates:
     """What a playlist says of a row of segments (RFC 8216 4.3.4.2 and 4.3.3.1)."""
     ticks = max(1, sum(s.duration for s in segments))
     average = -(-sum(s.size for s in segments) * 8 * timescale // ticks)
     longest = max(s.duration for s in segments)
-    target = max(1, (2 * longest + timescale) // (2 * timescale))
+    target = _target_s(Fraction(longest, timescale))
     return _Rates(max(average, _peak(segments, timescale, longest)), average, target)
 
 
@@ -131,7 +146,8 @@ def _peak(segments: Sequence[Segment], timescale: int, longest: int) -> int:
     peak = 0
     for first in range(len(segments)):
         size = duration = 0
-        for segment in segments[first:]:
+        for last in range(first, len(segments)):
+            segment = segments[last]
             size, duration = size + segment.size, duration + segment.duration
             if 2 * duration > 3 * longest:
                 break

@@ -6,14 +6,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from polycast.domain.errors import Unreadable
 from polycast.domain.media import SourceInfo
 from polycast.domain.tracks import ObjectRef, Segment, SegmentFlag
-from polycast.media.command_audio import audio_args
+from polycast.media.command_audio import audio_args, boundaries
 from polycast.media.encode_split import INIT, EncodedChunk, Mismatch, segment_name, write_object
-from polycast.media.grid import Grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import AudioRendition
 from polycast.media.toolkit_runner import FFMPEG_GLOBAL, Tools
 from polycast.proc.child import run_child
@@ -171,6 +172,16 @@ def _fresh(scratch: Path, folder: Path) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def longest_s(info: SourceInfo, grid: Grid, rendition: AudioRendition) -> Fraction:
+    """Seconds that the longest segment of this track will have; arguments as of `encode_audio`."""
+    end_s = _end_s(info, grid, rendition)
+    base = Fraction(grid.starts[0], grid.timescale)
+    # a boundary is met by the first frame at or behind it
+    frame = Fraction(1024, rendition.sample_rate)
+    times = [base, *boundaries(grid, end_s), max(Fraction(end_s), base)]
+    return max(b - a for a, b in pairwise(times)) + frame
 
 
 def _end_s(info: SourceInfo, grid: Grid, rendition: AudioRendition) -> float:

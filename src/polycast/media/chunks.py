@@ -7,7 +7,7 @@ from itertools import pairwise
 from math import gcd
 from typing import Any
 
-from polycast.media.grid import Grid, Kind
+from polycast.media.grid_shape import Grid, Kind
 
 TAIL_FRAMES = 20
 """The look-ahead of x264's `faster`; x265 and SVT-AV1 look about as far."""
@@ -26,6 +26,7 @@ class Chunk:
         multiple: of a steady grid, every segment but the last of all has a multiple of so many frames; the
             same in all chunks.
         exact: the frame counts are certain; fill: places without a frame are to be filled.
+        held: all its frames are the first picture of the source, which is shown before its time.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Chunk:
     multiple: int = 1
     exact: bool = True
     fill: bool = False
+    held: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -87,7 +89,7 @@ class Chunk:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Chunk":
-        values = {name: data[name] for name in cls.__slots__}
+        values = {name: data[name] for name in cls.__slots__ if name in data}
         for name in ("rate", "origin_s", "from_s", "to_s", "seek_s", "deeper_s"):
             values[name] = None if values[name] is None else Fraction(values[name])
         for name in ("starts", "counts"):
@@ -103,8 +105,9 @@ def plan_chunks(grid: Grid, target_s: float = 24.0, *, first_s: float = 4.0) -> 
         first_s: wished length of the first chunk, which something waits for.
 
     Returns:
-        Chunks in order without gap or overlap, covering the grid. A chunk of less than a third of the target
-        at the end is joined to the one before it, unless that is the first. Audio alone: no chunk.
+        Chunks in order without gap or overlap, covering the grid, with a joint where the first frame's time is.
+        A chunk of less than a third of the target at the end is joined to the one before it, unless that is the
+        first or is held. Audio alone: no chunk.
     """
     if grid.kind == "audio":
         return []
@@ -113,17 +116,21 @@ def plan_chunks(grid: Grid, target_s: float = 24.0, *, first_s: float = 4.0) -> 
     while cuts[-1] < len(grid.starts):
         limit = (first_s if len(cuts) == 1 else target_s) * grid.timescale + bounds[cuts[-1]]
         following = cuts[-1] + 1
-        while following < len(grid.starts) and bounds[following + 1] <= limit:
+        # what is held before the first frame's time has chunks of its own
+        stop = grid.held if following <= grid.held else len(grid.starts)
+        while following < stop and bounds[following + 1] <= limit:
             following += 1
         cuts.append(following)
-    if len(cuts) > 3 and (grid.end - bounds[cuts[-2]]) * 3 < target_s * grid.timescale:
+    is_short = (grid.end - bounds[cuts[-2]]) * 3 < target_s * grid.timescale
+    if len(cuts) > 3 and is_short and cuts[-2] != grid.held:
         cuts.pop(-2)
     return [_chunk(grid, number, a, b) for number, (a, b) in enumerate(pairwise(cuts))]
 
 
 def _chunk(grid: Grid, number: int, first: int, stop: int) -> Chunk:
-    is_last = stop == len(grid.starts)
+    is_last, is_held = stop == len(grid.starts), first < grid.held
     cut = grid.cuts[first]
+    lead = Fraction(grid.starts[grid.held] - grid.starts[0], grid.timescale)
     return Chunk(
         number=number,
         first_segment=first + 1,
@@ -133,13 +140,14 @@ def _chunk(grid: Grid, number: int, first: int, stop: int) -> Chunk:
         end=grid.boundaries[stop],
         counts=grid.counts[first:stop],
         rate=grid.rate,
-        origin_s=grid.origin_s,
-        origin_ticks=grid.starts[0],
+        origin_s=grid.origin_s + lead,
+        origin_ticks=grid.starts[grid.held],
         from_s=cut.source_s,
-        to_s=None if is_last else grid.cuts[stop].source_s,
+        to_s=None if is_last or is_held else grid.cuts[stop].source_s,
         seek_s=cut.seek_s,
         deeper_s=cut.deeper_s,
         exact=grid.exact,
         fill=grid.has_holes,
+        held=is_held,
         multiple=gcd(*grid.counts[:-1]) or 1,
     )

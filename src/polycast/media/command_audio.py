@@ -1,12 +1,18 @@
 """The ffmpeg command of an audio track. Pure."""
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from polycast.media.command import FRAGMENT_FLAGS
-from polycast.media.grid import Grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import AudioRendition
 from polycast.media.toolkit_runner import input_args
+
+_USUAL = Fraction(4)
+"""Seconds, where the grid has no second segment to tell by."""
+_ARGUMENT_BYTES = 100_000
+"""Linux takes 131 071 bytes for one argument."""
 
 
 def audio_args(source: Path, grid: Grid, rendition: AudioRendition, folder: Path, end_s: float) -> list[str]:
@@ -51,7 +57,7 @@ def audio_args(source: Path, grid: Grid, rendition: AudioRendition, folder: Path
         # each file is an init segment and one fragment with its own start time
         "-segment_format_options",
         f"movflags=+{'+'.join(f for f in FRAGMENT_FLAGS if f != 'frag_keyframe')}:use_editlist=0:avoid_negative_ts=disabled",
-        "-segment_times", ",".join(_boundaries(grid, end_s)) or "1000000",
+        *_cuts(grid, end_s),
         "-segment_start_number", "1",
         "-segment_list", "pipe:1",  # a line for each finished file
         "-segment_list_type", "csv",
@@ -59,10 +65,19 @@ def audio_args(source: Path, grid: Grid, rendition: AudioRendition, folder: Path
     ]  # fmt: skip
 
 
-def _boundaries(grid: Grid, end_s: float) -> list[str]:
+def _cuts(grid: Grid, end_s: float) -> list[str]:
+    """Where to cut: at the grid's boundaries, or where these are too many for a command line, every so often."""
+    times = boundaries(grid, end_s)
+    text = ",".join(f"{float(t):.6f}".rstrip("0").rstrip(".") for t in times)
+    if len(text) <= _ARGUMENT_BYTES:
+        return ["-segment_times", text or "1000000"]
+    return ["-segment_time", f"{float(_regular(grid)):.6f}"]
+
+
+def boundaries(grid: Grid, end_s: float) -> list[Fraction]:
     """Inner boundaries in seconds; behind the grid's end more of the usual length, while sound remains."""
     times = [Fraction(s, grid.timescale) for s in grid.starts[1:]]
-    usual = Fraction(4)
+    usual = _USUAL
     if len(grid.starts) > 1:
         usual = Fraction(grid.starts[1] - grid.starts[0], grid.timescale)
     at = Fraction(grid.end, grid.timescale)
@@ -70,4 +85,14 @@ def _boundaries(grid: Grid, end_s: float) -> list[str]:
     while at + usual / 2 < end_s:
         times.append(at)
         at += usual
-    return [f"{float(t):.6f}" for t in times]
+    return times
+
+
+def _regular(grid: Grid) -> Fraction:
+    """The step of the grid where it has one, else the mean length of its segments, in seconds."""
+    steps = {b - a for a, b in pairwise(grid.starts)}
+    if not steps:
+        return _USUAL
+    if len(steps) == 1:
+        return Fraction(steps.pop(), grid.timescale)
+    return Fraction(grid.starts[-1] - grid.starts[0], (len(grid.starts) - 1) * grid.timescale)

@@ -16,6 +16,7 @@ from polycast.media.profiles import PROFILES
 _TRANSFERS = {"smpte2084": "smpte2084", "arib-std-b67": "arib-std-b67"}
 _MATRICES = {"bt2020nc": "bt2020nc", "bt2020_ncl": "bt2020nc", "bt2020c": "bt2020c", "bt709": "bt709"}
 _PRIMARIES = {"bt2020": "bt2020", "smpte432": "smpte432", "bt709": "bt709"}
+_DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
 _DEINTERLACE_MARGIN = Fraction(1, 4)
 _NOT_YUV = (
     "rgb",
@@ -62,10 +63,12 @@ def filter_graph(
 
 
 def _timing(video: VideoTrack, chunk: Chunk, *, fill: bool) -> list[str]:
-    if chunk.kind == "still":
-        step = _step(chunk)
+    if chunk.kind == "still" or chunk.held:
+        step = (chunk.end - chunk.starts[0]) // chunk.frames
+        weave = ["trim=end_frame=4", _DEINTERLACE] if video.interlaced else []
         return [
-            "select=eq(n\\,0)",  # one picture, whatever else the file holds
+            *weave,
+            "trim=end_frame=1",  # one picture, whatever else the file holds, and nothing more is decoded
             f"loop=loop={chunk.frames - 1}:size=1",
             f"settb=1/{chunk.timescale}",
             f"setpts=N*{step}+{chunk.starts[0]}",
@@ -73,7 +76,7 @@ def _timing(video: VideoTrack, chunk: Chunk, *, fill: bool) -> list[str]:
     steps = []
     if video.interlaced:
         # The filter looks at the frames before and after: trim wide first, exactly behind it.
-        steps += [*_trim(chunk, _DEINTERLACE_MARGIN), "bwdif=mode=send_frame:deint=interlaced"]
+        steps += [*_trim(chunk, _DEINTERLACE_MARGIN), _DEINTERLACE]
     steps += [
         *_trim(chunk, Fraction(0)),
         # source time becomes time since the first frame, in the source's own ticks: no rounding yet

@@ -1,16 +1,26 @@
 """Making a source ready for chunked decoding: seekable, with honest times, its frames listed."""
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from polycast.domain.errors import ChildFailed, Unreadable
 from polycast.domain.media import SourceInfo
+from polycast.media.frame_list import FrameList
 from polycast.media.grid_frames import FrameIndex
-from polycast.media.toolkit_runner import Report, Tools, input_args
+from polycast.media.toolkit_runner import Report, ToolLimits, Tools, input_args
 
 _SEEKABLE = frozenset({"mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm"})
 """Containers with an index and one continuous clock. In all others (MPEG-TS, AVI, FLV, bare streams) what a
 decoder sees depends on where it began: wrapped, broken or missing timestamps."""
+_MATROSKA = ("matroska", "-f", "matroska")  # holds every codec, is indexed; times in whole milliseconds
+_EXACT = (
+    "mov",
+    "-f", "mov",
+    "-video_track_timescale", "90000",  # the clock of a transport stream, to the tick
+    "-movie_timescale", "90000",  # of the edit list that holds the start
+)  # fmt: skip
 # Pictures that have no time at all, which Matroska refuses: each right behind the one before.
 _TIMES = (
     "setts=pts=if(eq(PTS\\,NOPTS)\\,PREV_OUTDTS+max(1\\,PREV_INDURATION)\\,PTS)"
@@ -38,11 +48,23 @@ class Preparing(Tools):
     """The part of the toolkit that prepares sources."""
 
     async def prepare_source(
-        self, source: Path, info: SourceInfo, out_dir: Path, *, on_progress: Report | None = None
+        self,
+        source: Path,
+        info: SourceInfo,
+        out_dir: Path,
+        *,
+        exact: bool = False,
+        on_progress: Report | None = None,
     ) -> PreparedSource:
-        """List the frames of a source; copy its streams into `source.mkv` first where its container needs that.
+        """List the frames of a source; copy its streams into `source.*` first where its container needs that.
 
         Idempotent. The copy is as large as the source; whoever owns `out_dir` removes it after the last chunk.
+
+        Args:
+            exact: keep the frames' times to the tick, as a grid over the packaged source needs it; for H.264
+                whose every frame has a time, as the packager has seen it. A codec that needs another container
+                gets whole milliseconds nevertheless.
+            on_progress: gets the number of frames read so far.
 
         Raises:
             Unreadable: no frame of it can be found.
@@ -52,18 +74,38 @@ class Preparing(Tools):
         if (video is not None and video.still) or (video is None and not info.audio):
             return PreparedSource(source, info, None)
         if not _SEEKABLE & set(info.container.split(",")):
-            source, info = await self._remux(source, info, out_dir)
+            source, info = await self._remux(source, info, out_dir, exact=exact)
             video = info.main_video
         if video is None:
             return PreparedSource(source, info, None)
-        found = await self._run_python_child(
-            "frames", {"path": str(source), "index": video.index}, read=[source], on_progress=on_progress
-        )
-        return PreparedSource(source, info, FrameIndex.from_json(found))
+        return PreparedSource(source, info, await self._frames(source, video.index, on_progress))
 
-    async def _remux(self, source: Path, info: SourceInfo, out_dir: Path) -> tuple[Path, SourceInfo]:
+    async def _frames(self, source: Path, index: int, on_progress: Report | None) -> FrameIndex:
+        listed = FrameList()
+
+        def hear(value: Any) -> None:
+            if isinstance(value, dict):
+                listed.add(value)
+            elif on_progress is not None:
+                on_progress(value)
+
+        found = await self._run_python_child(
+            "frames", {"path": str(source), "index": index}, read=[source], on_progress=hear
+        )
+        if len(listed.pts) != found["count"]:
+            raise ChildFailed("frames", "output", returncode=0, stderr_tail="a part of the list is missing")
+        return FrameIndex(
+            time_base=Fraction(found["time_base"]),
+            pts=listed.pts,
+            keys=listed.keys,
+            last_duration=found["last_duration"],
+            exact=found["exact"],
+        )
+
+    async def _remux(
+        self, source: Path, info: SourceInfo, out_dir: Path, *, exact: bool
+    ) -> tuple[Path, SourceInfo]:
         video = info.main_video
-        target = out_dir / "source.mkv"
         indexes = [*([video.index] if video is not None else []), *(a.index for a in info.audio)]
         maps = [arg for index in indexes for arg in ("-map", f"0:{index}")]
         args = [
@@ -78,22 +120,48 @@ class Preparing(Tools):
             "-map_metadata", "-1",
             "-map_chapters", "-1",
             "-max_interleave_delta", "0",  # streams far apart in the file: wait rather than write out of order
-            "-f", "matroska",  # holds every codec, keeps times, is indexed
         ]  # fmt: skip
-        for more in ([], ["-bsf:v", _TIMES]) if video is not None else ([],):
+        tries: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
+            (_MATROSKA, ()),
+            *([(_MATROSKA, ("-bsf:v", _TIMES))] if video is not None else []),
+        ]
+        if exact:
+            tries.insert(0, (_EXACT, ()))
+        failed: ChildFailed | None = None
+        for (container, *form), more in tries:
+            target = out_dir / ("source.mov" if container == "mov" else "source.mkv")
             try:
-                await self._run_ffmpeg([*args, *more, f"file:{target}"], read=[source], write=[out_dir])
-                break
+                await self._run_ffmpeg(
+                    [*args, *form, *more, f"file:{target}"],
+                    read=[source],
+                    write=[out_dir],
+                    limits=copy_limits(self.limits, info.size_bytes),
+                )
+                return target, _copied(info, container)
             except ChildFailed as error:
                 if error.reason != "exit":
                     raise
                 failed = error
-        else:
-            raise Unreadable("the file's streams cannot be read") from failed
-        first_audio = 0 if video is None else 1
-        return target, replace(
-            info,
-            container="matroska",
-            video=() if video is None else (replace(video, index=0),),
-            audio=tuple(replace(a, index=first_audio + i) for i, a in enumerate(info.audio)),
-        )
+                target.unlink(missing_ok=True)
+        raise Unreadable("the file's streams cannot be read") from failed
+
+
+def copy_limits(limits: ToolLimits, size_bytes: int) -> ToolLimits:
+    """Room for a copy of a file of this size, whatever the container adds to it."""
+    return replace(limits, file_bytes=max(limits.file_bytes, size_bytes * 11 // 10 + (1 << 30)))
+
+
+def _copied(info: SourceInfo, container: str) -> SourceInfo:
+    """The facts of the copy: streams in the order of the maps, times from the file's start."""
+    video, first = info.main_video, 0
+    if video is not None:
+        video, first = replace(video, index=0, start_s=video.start_s - info.start_s), 1
+    return replace(
+        info,
+        container=container,
+        start_s=0.0,
+        video=() if video is None else (video,),
+        audio=tuple(
+            replace(a, index=first + i, start_s=a.start_s - info.start_s) for i, a in enumerate(info.audio)
+        ),
+    )

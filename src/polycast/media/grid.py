@@ -1,82 +1,33 @@
 """The segment grid: the one set of boundaries that all renditions, audio and chunks keep to. Pure.
 
-Presentation time 0 is the first video frame (or the first sample where there is no video). The grid counts
+Presentation time 0 is the first video frame (the first sample where there is no video, or where the sound begins
+long before it). The grid counts
 in ticks of one time scale in which every frame of the source has a whole number, so that nothing is ever
 rounded twice.
 """
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal
 
 from polycast.domain.errors import NoPlayableTracks
 from polycast.domain.media import SourceInfo
 from polycast.domain.tracks import TrackLog
 from polycast.media.grid_frames import FrameIndex, Lattice, find_lattice
+from polycast.media.grid_shape import Cut, Grid, held, rounded
 from polycast.media.ladder import STILL_DURATION_S, STILL_RATE
 
 MAX_SEGMENT_S = 6.0
 """Regular grids never have a longer segment; a source that shows one frame for longer may."""
 
+HELD_FROM_S = Fraction(1)
+"""Sound that begins no more than this before the first picture is left out."""
+
 _SEEK_BACK = Fraction(3, 23) + Fraction(1, 1000)
 
-Kind = Literal["steady", "variable", "still", "audio"]
 
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Where a segment begins in the source.
-
-    Attributes:
-        source_s: source seconds between the last frame before it and its first frame; None: at the start.
-        seek_s: where to ask a demuxer for the last key frame at or before its first frame, in source seconds;
-            None: decode from the start.
-        deeper_s: the same for the key frame before that one, should the nearest not do.
-    """
-
-    source_s: Fraction | None = None
-    seek_s: Fraction | None = None
-    deeper_s: Fraction | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Boundaries of all segments.
-
-    Attributes:
-        kind: steady (each frame lasts 1/rate), variable, still (one picture shown long) or audio (no video).
-        timescale: ticks a second.
-        starts: of the segments in ticks, ascending; segment n (numbered from 1) begins at `starts[n - 1]`.
-        end: of the last segment in ticks.
-        origin_s: source time in seconds that is shown at tick `starts[0]`.
-        rate: frames a second; None for variable and audio.
-        counts: frames that the source has in each segment; zeros for audio.
-        cuts: where each segment begins in the source.
-        exact: `counts` are of frames that really exist, so that an encode may be held against them.
-        has_holes: places without a frame are filled by repeating the one before (steady only).
-    """
-
-    kind: Kind
-    timescale: int
-    starts: tuple[int, ...]
-    end: int
-    origin_s: Fraction
-    rate: Fraction | None
-    counts: tuple[int, ...]
-    cuts: tuple[Cut, ...]
-    exact: bool = True
-    has_holes: bool = False
-
-    @property
-    def duration_s(self) -> float:
-        return (self.end - self.starts[0]) / self.timescale
-
-    @property
-    def boundaries(self) -> tuple[int, ...]:
-        """Starts and the end: one more than there are segments."""
-        return (*self.starts, self.end)
+class OffGrid(ValueError):
+    """A packaged track does not begin its segments on frames of the source."""
 
 
 def plan_grid(
@@ -86,8 +37,9 @@ def plan_grid(
     *,
     target_s: float = 4.0,
     multiple: int = 1,
+    sound_s: float | None = None,
 ) -> Grid:
-    """Lay the grid of a source.
+    """Lay the grid of a source. Slow for long ones (a second per million frames): call it in a thread.
 
     Args:
         frames: of the main video track; None for audio alone and for stills.
@@ -95,10 +47,12 @@ def plan_grid(
         target_s: wished length of a segment, 1 to 6 seconds; regular grids come within one frame of it.
         multiple: steady sources get segments of a multiple of so many frames, so that a rendition with every
             n-th frame starts each segment on a frame of its own.
+        sound_s: where the sound that goes with the video begins, in source seconds. When that is more than a
+            second before the first frame, time 0 is there, and the first picture is held until its time.
 
     Raises:
         NoPlayableTracks: neither video nor audio.
-        ValueError: `as_is` does not begin its segments on frames of this source.
+        OffGrid: `as_is` does not begin its segments on frames of this source.
     """
     target_s = min(max(target_s, 1.0), MAX_SEGMENT_S)
     video = info.main_video
@@ -112,8 +66,13 @@ def plan_grid(
     if as_is is not None:
         return _passthrough_grid(frames, lattice, as_is)
     if lattice is not None:
-        return _steady_grid(frames, lattice, target_s, multiple)
-    return _variable_grid(frames, target_s)
+        grid = _steady_grid(frames, lattice, target_s, multiple)
+    else:
+        grid = _variable_grid(frames, target_s)
+    lead = (
+        grid.origin_s - Fraction(sound_s).limit_denominator(1_000_000) if sound_s is not None else Fraction(0)
+    )
+    return held(grid, lead, target_s, multiple) if lead > HELD_FROM_S else grid
 
 
 def _audio_grid(info: SourceInfo, target_s: float) -> Grid:
@@ -206,13 +165,17 @@ def _passthrough_grid(frames: FrameIndex, lattice: Lattice | None, as_is: TrackL
     end = as_is.segments[-1].end
     base = starts[0]
     to_ticks = frames.time_base * timescale
-    times = [base + _round((p - frames.pts[0]) * to_ticks) for p in frames.pts]
+    first_pts, count = frames.pts[0], len(frames.pts)
+
+    def shown(pts: int) -> int:
+        return base + rounded((pts - first_pts) * to_ticks)
+
     firsts = []
     for start in starts:
         # packagers round as we do, or by one tick otherwise
-        i = bisect_left(times, start - 1)
-        if i == len(times) or abs(times[i] - start) > 1:
-            raise ValueError(f"the passthrough segment at tick {start} does not begin on a frame")
+        i = bisect_left(frames.pts, start - 1, key=shown)
+        if i == count or abs(shown(frames.pts[i]) - start) > 1:
+            raise OffGrid(f"the passthrough segment at tick {start} does not begin on a frame")
         firsts.append(i)
     steady = (
         lattice is not None
@@ -221,7 +184,7 @@ def _passthrough_grid(frames: FrameIndex, lattice: Lattice | None, as_is: TrackL
         and all(lattice.places[i] * int(timescale / lattice.rate) + base == s
                 for i, s in zip(firsts, starts, strict=True))
     )  # fmt: skip
-    bounds = [*firsts, len(times)]
+    bounds = [*firsts, count]
     return Grid(
         kind="steady" if steady else "variable",
         timescale=timescale,
@@ -238,12 +201,12 @@ def _passthrough_grid(frames: FrameIndex, lattice: Lattice | None, as_is: TrackL
 def _on_frames(frames: FrameIndex, firsts: list[int], timescale: int, to_ticks: Fraction, base: int) -> Grid:
     first_pts = frames.pts[0]
     bounds = [*firsts, len(frames.pts)]
-    last = base + _round((frames.pts[-1] - first_pts) * to_ticks)
-    last_ticks = max(1, _round(frames.last_duration * to_ticks))
+    last = base + rounded((frames.pts[-1] - first_pts) * to_ticks)
+    last_ticks = max(1, rounded(frames.last_duration * to_ticks))
     return Grid(
         kind="variable",
         timescale=timescale,
-        starts=tuple(base + _round((frames.pts[i] - first_pts) * to_ticks) for i in firsts),
+        starts=tuple(base + rounded((frames.pts[i] - first_pts) * to_ticks) for i in firsts),
         end=last + last_ticks,
         origin_s=frames.seconds(first_pts),
         rate=None,
@@ -270,7 +233,3 @@ def _seek(frames: FrameIndex, key: int) -> Fraction | None:
     # Where pictures are reordered ffmpeg seeks 3/23 s before the time it was asked for, and would begin a
     # whole group of pictures early; where key frames are dense, early is cheap and late would lose frames.
     return at + _SEEK_BACK if following is None or following > 2 * _SEEK_BACK else at
-
-
-def _round(value: Fraction) -> int:
-    return (2 * value.numerator + value.denominator) // (2 * value.denominator)

@@ -1,9 +1,9 @@
 """Where the frames of a source stand in time: the facts that grid and chunks are planned on."""
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from polycast.domain.media import VideoTrack
 
@@ -32,32 +32,13 @@ class FrameIndex:
     """
 
     time_base: Fraction
-    pts: tuple[int, ...]
-    keys: tuple[int, ...]
+    pts: Sequence[int]
+    keys: Sequence[int]
     last_duration: int
     exact: bool = True
 
     def seconds(self, pts: int) -> Fraction:
         return pts * self.time_base
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "time_base": str(self.time_base),
-            "pts": list(self.pts),
-            "keys": list(self.keys),
-            "last_duration": self.last_duration,
-            "exact": self.exact,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "FrameIndex":
-        return cls(
-            time_base=Fraction(data["time_base"]),
-            pts=tuple(data["pts"]),
-            keys=tuple(data["keys"]),
-            last_duration=data["last_duration"],
-            exact=data["exact"],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +49,7 @@ class Lattice:
     """
 
     rate: Fraction
-    places: tuple[int, ...]
+    places: Sequence[int]
 
     @property
     def holes(self) -> int:
@@ -97,12 +78,12 @@ def find_lattice(frames: FrameIndex, video: VideoTrack) -> Lattice | None:
     return None
 
 
-def _places(frames: FrameIndex, rate: Fraction) -> tuple[int, ...] | None:
+def _places(frames: FrameIndex, rate: Fraction) -> Sequence[int] | None:
     # integers throughout: an hour has 200 000 frames and Fraction arithmetic would take a second
     step = rate * frames.time_base
     num, den = step.numerator, step.denominator
     first, last_place = frames.pts[0], -1
-    places: list[int] = []
+    places = array("q")
     for pts in frames.pts:
         scaled = (pts - first) * num
         place = (2 * scaled + den) // (2 * den)
@@ -112,4 +93,4 @@ def _places(frames: FrameIndex, rate: Fraction) -> tuple[int, ...] | None:
         last_place = place
     if places[-1] + 1 - len(places) > max(2, _MAX_HOLES * len(places)):
         return None
-    return tuple(places)
+    return places

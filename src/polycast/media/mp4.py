@@ -12,15 +12,16 @@ from polycast.domain.media import SourceInfo
 from polycast.domain.presets import Preset
 from polycast.media.ladder import STILL_DURATION_S
 from polycast.media.mp4_check import WrittenFile, count_fragment_samples, read_written
-from polycast.media.mp4_command import Mp4Plan, join_args, mp4_args, plan_mp4, without_copies
+from polycast.media.mp4_command import Mp4Plan, join_args, mp4_args, plan_beside, plan_mp4, without_copies
+from polycast.media.mp4_limits import for_bytes, work_limits
 from polycast.media.picture_plan import span_s
 from polycast.media.pictures import OURS
-from polycast.media.toolkit_runner import ToolLimits, Tools
+from polycast.media.toolkit_runner import Tools
 
 log = structlog.get_logger()
 
-_MOVE_BYTES_S = 10 << 20
-"""The index is put first by moving the whole file once more, silently: as much as the slowest disk does."""
+_NOT_THE_FILE = OURS | {"cpu", "timeout", "output"}
+"""What ended the work says nothing of the source."""
 
 
 async def mp4_output(
@@ -31,6 +32,7 @@ async def mp4_output(
     out: Path,
     *,
     captions: Sequence[str] = (),
+    beside: Sequence[tuple[Path, SourceInfo]] = (),
     threads: int = 1,
     on_progress: Callable[[float], None] | None = None,
 ) -> WrittenFile:
@@ -42,15 +44,20 @@ async def mp4_output(
         info: as probed; leave out the audio tracks that are not wanted.
         out: in a scratch folder; `.m4a` gives a file of sound alone. Repeating overwrites it.
         captions: ids of text tracks to keep as subtitles inside the file.
+        beside: further files with the audio tracks wanted of them, begun together with the first one.
         threads: of decoder, filters and encoder each.
         on_progress: called in the event loop with the share done, 0 to 1, never falling; 1 when it is checked.
 
     Raises:
         NoPlayableTracks: nothing of the source fits the preset.
         Unreadable: it cannot be decoded, or ends long before it says.
-        ChildFailed: this machine could not start or confine the child.
+        ChildFailed: this machine could not start or confine the child, or it passed a limit.
     """
-    plan = plan_mp4(info, preset, captions=captions)
+    others = [(await asyncio.to_thread(path.resolve), other) for path, other in beside]
+    plan = replace(
+        plan_mp4(info, preset, captions=captions),
+        beside=tuple(plan_beside(path, other, preset) for path, other in others),
+    )
     if out.suffix == ".m4a" and plan.source_video is not None:
         plan = replace(plan, source_video=None, video=None, captions=())
     share = _Share(on_progress)
@@ -59,7 +66,7 @@ async def mp4_output(
         written = await _make(toolkit, source, info, plan, out, threads, share)
     except (Unreadable, IntegrityError) as error:
         # a track that is copied shows no error of the source: it is worth a second look by a decoder
-        if not _copies_any(plan):
+        if not plan.copies_any:
             raise _as_unreadable(error) from error
         log.warning("download_not_copied", reason=error.message)
         again = without_copies(plan, info, preset)
@@ -74,12 +81,18 @@ async def mp4_output(
 
 
 async def mp4_from_tracks(
-    toolkit: Tools, video: Path | None, audio: Path | Sequence[Path] | None, out: Path
+    toolkit: Tools,
+    video: Path | None,
+    audio: Path | Sequence[Path] | None,
+    out: Path,
+    *,
+    languages: Sequence[str | None] = (),
 ) -> WrittenFile:
     """Join published tracks into one MP4 without encoding.
 
     Args:
         video, audio: each the init segment and all segments of one track, one behind the other.
+        languages: BCP 47 tags of the audio tracks, in order.
         out: in a scratch folder.
 
     Raises:
@@ -94,9 +107,12 @@ async def mp4_from_tracks(
     expected = [await asyncio.to_thread(count_fragment_samples, path) for path in files]
     total = await asyncio.to_thread(lambda: sum(path.stat().st_size for path in files))
     joined = join_args(
-        files[0] if video is not None else None, files[1:] if video is not None else files, out
+        files[0] if video is not None else None,
+        files[1:] if video is not None else files,
+        out,
+        languages=languages,
     )
-    await toolkit._run_ffmpeg(joined, read=files, write=[out.parent], limits=_limits(toolkit.limits, total))
+    await toolkit._run_ffmpeg(joined, read=files, write=[out.parent], limits=for_bytes(toolkit.limits, total))
     written = await asyncio.to_thread(read_written, out)
     if [t.samples for t in written.tracks] != expected or not written.faststart:
         found = [t.samples for t in written.tracks]
@@ -110,15 +126,15 @@ async def _make(
     expected = _length_s(info, plan)
     try:
         await toolkit._run_ffmpeg(
-            mp4_args(source, info, plan, out, threads=threads),
-            read=[source],
+            mp4_args(source, plan, out, threads=threads),
+            read=[source, *(other.path for other in plan.beside)],
             write=[out.parent],
-            limits=_limits(toolkit.limits, info.size_bytes),
+            limits=work_limits(toolkit.limits, info, plan, expected),
             # the last percent is the check
             on_progress=lambda position_s: share.tell(0.99 * position_s / expected),
         )
     except ChildFailed as error:
-        if error.reason in OURS:
+        if error.reason in _NOT_THE_FILE:
             raise
         log.warning("download_failed", reason=error.reason, stderr=error.stderr_tail[-500:])
         raise Unreadable("the file cannot be read to its end") from error
@@ -142,23 +158,17 @@ def _check(written: WrittenFile, plan: Mp4Plan, expected_s: float) -> None:
 
 def _length_s(info: SourceInfo, plan: Mp4Plan) -> float:
     """How long the longest chosen track is, in seconds; at least something to divide by."""
+    files = [(info, plan), *((other.info, other.plan) for other in plan.beside)]
     ends = [
-        track.start_s - info.start_s + track.duration_s for track, _ in plan.audio if track.duration_s > 0
+        track.start_s - file.start_s + track.duration_s
+        for file, own in files
+        for track, _ in own.audio
+        if track.duration_s > 0
     ]
     if plan.source_video is not None:
         own = span_s(info, plan.source_video)
         ends.append(own if not plan.source_video.still or ends else STILL_DURATION_S)
     return max([*ends, 0.1])
-
-
-def _limits(limits: ToolLimits, size_bytes: int) -> ToolLimits:
-    return replace(limits, stall_s=limits.stall_s + size_bytes / _MOVE_BYTES_S)
-
-
-def _copies_any(plan: Mp4Plan) -> bool:
-    return (plan.source_video is not None and plan.video is None) or any(
-        made is None for _, made in plan.audio
-    )
 
 
 def _as_unreadable(error: Unreadable | IntegrityError) -> Unreadable:

@@ -36,21 +36,43 @@ class Mp4Plan:
         video: the rendition to make of it; None: it is copied (or there is none).
         audio: each source track with what to make of it, None: it is copied.
         captions: text tracks to keep as subtitles of the file.
+        beside: further files, whose sound stands behind that of the first.
     """
 
     source_video: VideoTrack | None
     video: Rendition | None
     audio: tuple[tuple[AudioTrack, AudioRendition | None], ...]
     captions: tuple[CaptionTrack, ...] = ()
+    beside: tuple["Beside", ...] = ()
+
+    @property
+    def every_audio(self) -> tuple[tuple[AudioTrack, AudioRendition | None], ...]:
+        """Of all files, in order."""
+        return (*self.audio, *(pair for other in self.beside for pair in other.plan.audio))
 
     @property
     def copies_all(self) -> bool:
-        return self.video is None and all(made is None for _, made in self.audio)
+        return self.video is None and all(made is None for _, made in self.every_audio)
+
+    @property
+    def copies_any(self) -> bool:
+        """Whether anything is taken over as it is."""
+        copied = self.source_video is not None and self.video is None
+        return copied or any(made is None for _, made in self.every_audio)
 
     @property
     def tracks(self) -> int:
         """Video and audio tracks of the result."""
-        return len(self.audio) + (self.source_video is not None)
+        return len(self.every_audio) + (self.source_video is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Another file that gives sound; its start is heard at the start of the first file."""
+
+    path: Path
+    info: SourceInfo
+    plan: Mp4Plan
 
 
 def plan_mp4(info: SourceInfo, preset: Preset, *, captions: Sequence[str] = (), copy: bool = True) -> Mp4Plan:
@@ -114,22 +136,36 @@ def _copies_audio(track: AudioTrack, preset: Preset) -> bool:
 
 def without_copies(plan: Mp4Plan, info: SourceInfo, preset: Preset) -> Mp4Plan:
     """The same file with everything encoded."""
-    return replace(plan_mp4(info, preset, copy=False), captions=plan.captions)
+    beside = tuple(replace(b, plan=plan_mp4(b.info, preset, copy=False)) for b in plan.beside)
+    return replace(plan_mp4(info, preset, copy=False), captions=plan.captions, beside=beside)
 
 
-def mp4_args(source: Path, info: SourceInfo, plan: Mp4Plan, out: Path, *, threads: int = 1) -> list[str]:
+def plan_beside(path: Path, info: SourceInfo, preset: Preset) -> Beside:
+    """The sound of another file: its audio tracks alone, copied where they fit.
+
+    Raises:
+        NoPlayableTracks: it has none.
+    """
+    info = replace(info, video=(), captions=())
+    return Beside(path, info, plan_mp4(info, preset))
+
+
+def mp4_args(source: Path, plan: Mp4Plan, out: Path, *, threads: int = 1) -> list[str]:
     """Arguments behind ffmpeg's global ones."""
     args = [
         "-filter_threads", str(threads),
         *input_args(source, threads=threads),
+        *(arg for other in plan.beside for arg in input_args(other.path)),
     ]  # fmt: skip
     if plan.source_video is not None:
         args += ["-map", f"0:{plan.source_video.index:d}"]
         args += (
-            ["-c:v", "copy"] if plan.video is None else _video(info, plan.source_video, plan.video, threads)
+            ["-c:v", "copy"] if plan.video is None else _video(plan, plan.source_video, plan.video, threads)
         )
-    for number, (track, made) in enumerate(plan.audio):
-        args += ["-map", f"0:{track.index:d}", *_audio(number, made)]
+    plans = [plan, *(other.plan for other in plan.beside)]
+    sounds = [(file, *pair) for file, own in enumerate(plans) for pair in own.audio]
+    for number, (file, track, made) in enumerate(sounds):
+        args += ["-map", f"{file}:{track.index:d}", *_audio(number, made)]
         # a code out of our own table: no text of anybody's reaches the command
         args += [f"-metadata:s:a:{number}", f"language={three_letters(track.language)}"]
     for caption in plan.captions:
@@ -153,10 +189,10 @@ def muxer(out: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _video(info: SourceInfo, video: VideoTrack, made: Rendition, threads: int) -> list[str]:
+def _video(plan: Mp4Plan, video: VideoTrack, made: Rendition, threads: int) -> list[str]:
     profile = PROFILES[made.profile]
     args = [
-        "-vf", ",".join(_filters(info, video, made)),
+        "-vf", ",".join(_filters(plan, video, made)),
         "-c:v", profile.encoder,
         *profile.args,
         *profile.speeds["standard"],
@@ -179,10 +215,10 @@ def _video(info: SourceInfo, video: VideoTrack, made: Rendition, threads: int) -
     return args
 
 
-def _filters(info: SourceInfo, video: VideoTrack, made: Rendition) -> list[str]:
+def _filters(plan: Mp4Plan, video: VideoTrack, made: Rendition) -> list[str]:
     steps: list[str] = []
     if video.still:
-        length_s = max((a.duration_s for a in info.audio), default=0.0) or STILL_DURATION_S
+        length_s = max((a.duration_s for a, _ in plan.every_audio), default=0.0) or STILL_DURATION_S
         frames = max(1, ceil(length_s * STILL_RATE))
         steps += [
             "select=eq(n\\,0)",
@@ -219,12 +255,20 @@ def _audio(number: int, made: AudioRendition | None) -> list[str]:
     ]  # fmt: skip
 
 
-def join_args(video: Path | None, audio: Sequence[Path], out: Path) -> list[str]:
-    """Arguments behind ffmpeg's global ones: one track of each file, as it is, into one MP4."""
+def join_args(
+    video: Path | None, audio: Sequence[Path], out: Path, *, languages: Sequence[str | None] = ()
+) -> list[str]:
+    """Arguments behind ffmpeg's global ones: one track of each file, as it is, into one MP4.
+
+    Args:
+        languages: BCP 47 tags of the audio tracks, in order.
+    """
     args = ["-copyts"]  # all tracks share one clock: none is moved to 0 by itself
     files = ([video] if video is not None else []) + list(audio)
     for path in files:
         args += input_args(path)
     for number, path in enumerate(files):
         args += ["-map", f"{number}:{'v' if path is video else 'a'}:0"]
+    for number, language in enumerate(languages):
+        args += [f"-metadata:s:a:{number}", f"language={three_letters(language)}"]
     return [*args, "-c", "copy", *muxer(out)]

@@ -27,9 +27,9 @@ def measure(segments: Sequence[Segment], *, timescale: int, target_s: float) -> 
     peak = 0
     for first in range(len(media)):
         size = ticks = 0
-        for segment in media[first:]:
-            size += segment.size
-            ticks += segment.duration
+        for last in range(first, len(media)):
+            size += media[last].size
+            ticks += media[last].duration
             if ticks > high:
                 break
             if ticks >= low:

@@ -9,7 +9,8 @@ from polycast.domain.presets import Preset
 from polycast.domain.tracks import TrackLog
 from polycast.media.assemble import assemble_audio
 from polycast.media.audio import AudioPiece
-from polycast.media.grid import Grid, plan_grid
+from polycast.media.grid import plan_grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import plan_ladder
 from polycast.media.toolkit import MediaToolkit
 from tests.integration.media.encode_clips import FFMPEG, facts, make, run_ffmpeg, sound_starts, whole

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from polycast.domain.tracks import TrackLog
 from polycast.media.assemble import assemble_audio, assemble_video
 from polycast.media.chunks import Chunk, plan_chunks
 from polycast.media.encode_split import EncodedChunk
-from polycast.media.grid import Grid, plan_grid
+from polycast.media.grid import plan_grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import plan_ladder
 from polycast.media.selection import TrackSelection
 from polycast.media.toolkit import MediaToolkit
@@ -124,7 +126,19 @@ async def test_special_sources_play(name: str, clips: Media, toolkit: MediaToolk
     )
 
 
-@pytest.mark.parametrize("name", ["h264", "h264_deep_b", "rate_23.976", "rate_29.97", "h264_mkv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "h264",
+        "h264_deep_b",
+        "rate_23.976",
+        "rate_29.97",
+        "h264_mkv",
+        "h264_ts_late",
+        "tall_ts",
+        "tall_ts_film",
+    ],
+)
 async def test_renditions_join_a_served_source(
     name: str, clips: Media, toolkit: MediaToolkit, tmp_path: Path
 ) -> None:
@@ -133,12 +147,12 @@ async def test_renditions_join_a_served_source(
     info = await toolkit.probe(source)
     packaged = await toolkit.package(source, tmp_path, TrackSelection.everything(info), info)
     served = next(p for p in packaged if p.log.header.kind == "video")
-    prepared = await toolkit.prepare_source(source, info, tmp_path)
+    prepared = await toolkit.prepare_source(source, replace(info, audio=()), tmp_path, exact=True)
     grid = plan_grid(prepared.info, prepared.frames, served.log)
-    renditions = plan_ladder(info, PRESET, as_is=True).renditions
+    renditions = plan_ladder(info, PRESET, as_is=True).renditions[:1]
     assert [r.name for r in renditions] == ["90p"]
     chunks = [
-        (await toolkit.encode_chunk(source, prepared.info, c, renditions, tmp_path, speed="first"))[0]
+        (await toolkit.encode_chunk(prepared.path, prepared.info, c, renditions, tmp_path, speed="first"))[0]
         for c in plan_chunks(grid, 2.0)
     ]
     log = assemble_video(renditions[0], grid, chunks)

@@ -15,7 +15,8 @@ from polycast.domain.presets import Preset, Rung
 from polycast.domain.tracks import TrackLog
 from polycast.media.assemble import assemble_audio, assemble_video
 from polycast.media.chunks import plan_chunks
-from polycast.media.grid import Grid, plan_grid
+from polycast.media.grid import plan_grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import Ladder, plan_ladder
 from polycast.media.toolkit import MediaToolkit
 from tests.integration.media.encode_clips import FFMPEG, decode, facts, make, run_ffmpeg, whole

@@ -154,6 +154,21 @@ async def test_what_cannot_be_played_is_refused_by_name(
         await toolkit.probe(media.clip(name))
 
 
+@pytest.mark.parametrize("start", ["0.4", "600"])
+async def test_a_late_start_is_no_part_of_the_length(start: str, media: Media, toolkit: MediaToolkit) -> None:
+    """Matroska may count its length from 0, whatever the time of its first packet."""
+    clip = media.made(
+        f"from-{start}.mkv",
+        lambda path: _run(
+            "-i", str(media.clip("tall_vp9")), "-c", "copy", "-output_ts_offset", start, str(path)
+        ),
+    )
+    info = await toolkit.probe(clip)
+    assert info.start_s == pytest.approx(float(start), abs=0.1)
+    assert info.duration_s == pytest.approx(4, abs=0.5)
+    assert info.video[0].duration_s == pytest.approx(4, abs=0.5)
+
+
 async def test_a_bare_video_stream_is_told_what_it_lacks(media: Media, toolkit: MediaToolkit) -> None:
     """Its first bytes, 00 00 00 01, look like an MP4 box of an absurd size."""
     clip = Clip(suffix=".h264", seconds=1, audio=(), output=("-f", "h264"))

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
@@ -7,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycast.domain.errors import IntegrityError
+from polycast.domain.media import AudioTrack, SourceInfo
 from polycast.domain.tracks import ObjectRef, Segment
-from polycast.media.assemble import assemble_video
+from polycast.media.assemble import assemble_audio, assemble_video
+from polycast.media.audio import longest_s
 from polycast.media.encode_split import EncodedChunk
-from polycast.media.grid import Cut, Grid
-from polycast.media.ladder import Rendition
+from polycast.media.grid_shape import Cut, Grid
+from polycast.media.ladder import AudioRendition, Rendition
+from tests.support.waiting import STRETCH
 
 RENDITION = Rendition("360p", "h264", "libx264", "avc1.64001e", 30, 640, 360, 24, 900_000, 1_800_000)
 INIT = ObjectRef("init.mp4", 0, 700, "aa")
@@ -89,3 +93,50 @@ def test_frames_that_could_not_be_decoded_leave_no_gap() -> None:
         RENDITION, grid(3), [replace(damaged, segments=(damaged.segments[0], second, damaged.segments[2]))]
     )
     assert [(s.start, s.duration) for s in log.segments] == [(0, 110), (110, 90), (200, 100)]
+
+
+def slides(lengths: list[int]) -> tuple[Grid, list[EncodedChunk]]:
+    """A grid of segments of these lengths in seconds, one chunk a segment."""
+    starts = tuple(25 * sum(lengths[:i]) for i in range(len(lengths)))
+    laid = Grid("variable", 25, starts, 25 * sum(lengths), Fraction(0), None, (1,) * len(lengths),
+                (Cut(),) * len(lengths))  # fmt: skip
+    chunks = [
+        EncodedChunk(
+            "360p", n, "avc1.64001e", 25, INIT, (Segment(start, 25 * length, 1000, f"{n}.m4s", "bb"),)
+        )
+        for n, (start, length) in enumerate(zip(starts, lengths, strict=True))
+    ]
+    return laid, chunks
+
+
+def test_the_target_duration_never_changes_while_a_log_grows() -> None:
+    """A slide that is shown for long comes late; the playlist has promised it from the start (RFC 8216 6.2.1)."""
+    laid, chunks = slides([4, 4, 12, 3])
+    targets = {
+        assemble_video(RENDITION, laid, chunks[:n], complete=n == 4).header.target_duration_s
+        for n in range(1, 5)
+    }
+    assert targets == {12}
+
+
+def test_the_target_duration_of_sound_is_that_of_its_longest_segment() -> None:
+    laid, _ = slides([4, 4, 12, 3])
+    sound = AudioTrack("audio_1", 1, "aac", 48_000, 2, start_s=0.0, duration_s=24.0)
+    rendition = AudioRendition("audio_1", 1, 2, 128_000)
+    planned = longest_s(SourceInfo("mov", 24, 0, 1, audio=(sound,)), laid, rendition)
+    assert 12 < planned < 12.1
+    begun = EncodedChunk("audio_1", 0, "mp4a.40.2", 48_000, INIT, (Segment(0, 192_512, 9000, "1.m4s", "bb"),))
+    log = assemble_audio(rendition, begun, complete=False, longest_s=planned)
+    assert log.header.target_duration_s == 12
+    # behind the picture it goes on, and what is left over makes the last segment longer
+    longer = replace(sound, duration_s=28.9)
+    assert longest_s(SourceInfo("mov", 29, 0, 1, audio=(longer,)), slides([4] * 5)[0], rendition) > 4.8
+
+
+def test_two_days_of_segments_are_assembled_at_once() -> None:
+    count = 43_200
+    began = time.process_time()
+    log = assemble_video(RENDITION, grid(count), [chunk(0, 0, count)])
+    assert len(log.segments) == count
+    assert log.header.bandwidth == 2000
+    assert time.process_time() - began < 8 * STRETCH

@@ -141,6 +141,39 @@ def test_audio_is_cut_on_the_grid_and_goes_on_behind_it() -> None:
     grid = plan_grid(still, None, target_s=2.0)
     rendition = plan_ladder(INFO, PRESETS["dash_hls_720p"]).audio[0]
     command = audio_args(Path("/in/s.mp4"), grid, rendition, Path("/out"), 10.0)
-    assert value(command, "-segment_times") == "2.000000,4.000000,5.000000,7.000000"
+    assert value(command, "-segment_times") == "2,4,5,7"
     assert "channel_layouts=stereo" in value(command, "-filter_complex")
     assert value(command, "-bsf:a") == "noise=drop=lt(pts\\,0)"
+
+
+MAX_ARGUMENT = 131_071
+"""Linux: 32 pages less the end of the string."""
+
+
+@pytest.mark.parametrize("step", [90_000, 180_000, 360_360])
+@pytest.mark.parametrize("even", [True, False])
+def test_a_day_of_sound_fits_on_a_command_line(step: int, even: bool) -> None:
+    count = 86_400 * 90_000 // step
+    starts = tuple(step * i + (0 if even else i % 7) for i in range(count))
+    grid = replace(
+        plan_grid(replace(INFO, video=()), None), timescale=90_000, starts=starts, end=step * count
+    )
+    rendition = plan_ladder(INFO, PRESETS["dash_hls_720p"]).audio[0]
+    command = audio_args(Path("/in/s.mp4"), grid, rendition, Path("/out"), 86_400.0)
+    assert max(map(len, command)) <= MAX_ARGUMENT
+    assert float(value(command, "-segment_time")) == pytest.approx(step / 90_000, abs=0.001)
+
+
+def test_the_boundaries_are_kept_as_long_as_they_fit() -> None:
+    source = SourceInfo("mp3", 36_000, 0, 1, audio=(replace(AUDIO, duration_s=36_000.0),))
+    rendition = plan_ladder(INFO, PRESETS["dash_hls_720p"]).audio[0]
+    command = audio_args(Path("/in/s.mp4"), plan_grid(source, None), rendition, Path("/out"), 36_000.0)
+    assert value(command, "-segment_times").split(",")[-1] == "35996"
+
+
+def test_a_held_picture_is_the_first_one_alone() -> None:
+    held = replace(CHUNK, held=True, from_s=None, to_s=None, seek_s=None)
+    assert "trim=end_frame=1,loop=loop=199:size=1,settb=1/90000,setpts=N*3600+360000" in graph(held)
+    assert graph(held, interlaced=True).index("bwdif") < graph(held, interlaced=True).index("loop")
+    half = replace(RUNGS[0], every=2, max_rate=Fraction(15))
+    assert "select=not(mod(round((pts-360000)/3600)\\,2))" in graph(held, (half,))

@@ -10,8 +10,9 @@ from polycast.domain.errors import NoPlayableTracks
 from polycast.domain.media import AudioTrack, SourceInfo, VideoTrack
 from polycast.domain.tracks import Segment, TrackHeader, TrackLog
 from polycast.media.chunks import Chunk, plan_chunks
-from polycast.media.grid import Grid, plan_grid, steady_timescale
+from polycast.media.grid import plan_grid, steady_timescale
 from polycast.media.grid_frames import FrameIndex, find_lattice
+from polycast.media.grid_shape import Grid, moved
 
 RATES = [Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(50),
          Fraction(60000, 1001), Fraction(60), Fraction(10), Fraction(15)]  # fmt: skip
@@ -208,6 +209,59 @@ def test_decoding_begins_at_the_key_frame_before_a_chunk() -> None:
         assert chunk.seek_s <= chunk.from_s + Fraction(1, 50)  # never behind the first frame
 
 
-def test_index_survives_storage() -> None:
-    frames = steady(Fraction(25), 10, Fraction(1, 12_800))
-    assert FrameIndex.from_json(frames.to_json()) == frames
+LEADS = [Fraction(5, 2), Fraction(601, 100), Fraction(21)]
+
+
+@pytest.mark.parametrize("lead", LEADS)
+@pytest.mark.parametrize("multiple", [1, 2])
+def test_the_first_picture_is_held_from_where_the_sound_begins(lead: Fraction, multiple: int) -> None:
+    frames = steady(Fraction(25), 500, Fraction(1, 1000), start=30_000)
+    sound_s = float(30 - lead)
+    grid = plan_grid(info(video(nominal_rate=Fraction(25))), frames, multiple=multiple, sound_s=sound_s)
+    late = grid.starts[grid.held]
+    assert grid.held > 0
+    assert grid.starts[0] == 0
+    # less than a frame (of every rendition) more than is needed
+    assert 0 <= Fraction(late, grid.timescale) - lead < Fraction(multiple, 25)
+    assert grid.origin_s == 30 - Fraction(late, grid.timescale)
+    assert sum(grid.counts) == 500 + Fraction(late, grid.timescale) * 25
+    assert all(n % multiple == 0 for n in grid.counts[:-1])
+    assert max(b - a for a, b in pairwise(grid.boundaries)) <= 5 * grid.timescale
+    chunks = plan_chunks(grid, 8.0)
+    assert [s for c in chunks for s in c.starts] == list(grid.starts)
+    assert [c.held for c in chunks] == sorted((c.held for c in chunks), reverse=True)
+    for chunk in chunks:
+        assert chunk.held == (chunk.end <= late)
+        assert (chunk.origin_s, chunk.origin_ticks) == (Fraction(30), late)
+        assert Chunk.from_json(chunk.to_json()) == chunk
+    first = next(c for c in chunks if not c.held)
+    assert (first.starts[0], first.from_s, first.seek_s) == (late, None, None)
+
+
+@pytest.mark.parametrize("lead", LEADS)
+def test_a_picture_of_uneven_rate_is_held_once_a_segment(lead: Fraction) -> None:
+    pts = tuple(30_000 + t for t in (0, 10, 55, 60, 200, 333, 900, 1500))
+    frames = FrameIndex(Fraction(1, 1000), pts, pts[:1], 66)
+    grid = plan_grid(info(video(variable_rate=True)), frames, target_s=4.0, sound_s=float(30 - lead))
+    late = grid.starts[grid.held]
+    assert grid.kind == "variable"
+    assert grid.counts[: grid.held] == (1,) * grid.held
+    assert 0 <= Fraction(late, grid.timescale) - lead < Fraction(1, 1000)
+    assert grid.origin_s == 30 - Fraction(late, grid.timescale)
+    steps = {b - a for a, b in pairwise(grid.starts[: grid.held + 1])}
+    assert len(steps) == 1 and steps.pop() <= 4 * grid.timescale
+
+
+@pytest.mark.parametrize("sound_s", [None, 29.0, 29.5, 30.0, 35.0])
+def test_a_short_lead_of_the_sound_changes_nothing(sound_s: float | None) -> None:
+    frames = steady(Fraction(25), 500, Fraction(1, 1000), start=30_000)
+    source = info(video(nominal_rate=Fraction(25)))
+    assert plan_grid(source, frames, sound_s=sound_s) == plan_grid(source, frames)
+
+
+def test_a_grid_is_moved_as_a_whole() -> None:
+    grid = plan_grid(info(video(nominal_rate=Fraction(25))), steady(Fraction(25), 500, Fraction(1, 1000)))
+    there = moved(grid, Fraction(1, 8))
+    assert there.starts == tuple(s + 11_250 for s in grid.starts)
+    assert (there.duration_s, there.counts) == (grid.duration_s, grid.counts)
+    assert moved(there, Fraction(0)) == grid

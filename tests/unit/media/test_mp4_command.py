@@ -9,7 +9,10 @@ import pytest
 from polycast.domain.errors import NoPlayableTracks
 from polycast.domain.media import AudioTrack, CaptionTrack, SourceInfo, VideoTrack
 from polycast.domain.presets import PRESETS
-from polycast.media.mp4_command import join_args, mp4_args, plan_mp4
+from polycast.media.encode_source import copy_limits
+from polycast.media.mp4_command import join_args, mp4_args, plan_beside, plan_mp4
+from polycast.media.mp4_limits import work_limits
+from polycast.media.toolkit_runner import ToolLimits
 
 MP4 = PRESETS["mp4"]
 VIDEO = VideoTrack(
@@ -78,7 +81,7 @@ def test_no_text_of_the_source_reaches_the_command() -> None:
         captions=(CaptionTrack("captions_1", 2, "mov_text", language=evil, title=evil),),
     )
     plan = plan_mp4(info, MP4, captions=["captions_1"])
-    args = mp4_args(Path("/w/-in.mp4"), info, plan, Path("/w/out.mp4"))
+    args = mp4_args(Path("/w/-in.mp4"), plan, Path("/w/out.mp4"))
     assert not any("movie" in a or "passwd" in a for a in args)
     assert "language=und" in args
     assert args[args.index("-i") + 1] == "file:/w/-in.mp4"
@@ -89,3 +92,36 @@ def test_every_input_is_opened_with_the_white_lists() -> None:
     args = join_args(Path("/w/v.mp4"), [Path("/w/a.mp4"), Path("/w/b.mp4")], Path("/w/o.mp4"))
     assert args.count("-i") == args.count("-protocol_whitelist") == args.count("-format_whitelist") == 3
     assert [args[i + 1] for i, a in enumerate(args) if a == "-map"] == ["0:v:0", "1:a:0", "2:a:0"]
+
+
+def test_joined_tracks_say_their_language() -> None:
+    args = join_args(Path("/w/v.mp4"), [Path("/w/a.mp4")], Path("/w/o.mp4"), languages=["de"])
+    assert args[args.index("-metadata:s:a:0") + 1] == "language=deu"
+
+
+def test_sound_of_other_files_stands_behind_the_own() -> None:
+    other = plan_beside(Path("/w/b.mp3"), SourceInfo("mp3", 12, 0.5, 1_000, audio=(replace(AUDIO, codec="mp3", index=0),)), MP4)  # fmt: skip
+    plan = replace(plan_mp4(INFO, MP4), beside=(other,))
+    assert (plan.tracks, plan.copies_all, plan.copies_any) == (3, False, True)
+    args = mp4_args(Path("/w/a.mp4"), plan, Path("/w/o.mp4"))
+    assert [args[i + 1] for i, a in enumerate(args) if a == "-i"] == ["file:/w/a.mp4", "file:/w/b.mp3"]
+    assert args.count("-i") == args.count("-protocol_whitelist") == args.count("-format_whitelist")
+    assert [args[i + 1] for i, a in enumerate(args) if a == "-map"] == ["0:0", "0:1", "1:0"]
+    assert args[args.index("-c:a:0") + 1] == "copy"
+    assert args[args.index("-c:a:1") + 1] == "aac"
+
+
+def test_the_limits_of_a_whole_file_are_by_its_length() -> None:
+    limits = ToolLimits()
+    short = work_limits(limits, INFO, plan_mp4(INFO, MP4), 10.0)
+    assert (short.cpu_s, short.wall_s, short.file_bytes) == (limits.cpu_s, limits.wall_s, limits.file_bytes)
+    # three hours of 2160p50 with tone mapping, at 10 seconds of CPU a second and more
+    film = with_video(width=3840, height=2160, display_width=3840, display_height=2160, hdr=True, frame_rate=Fraction(50))  # fmt: skip
+    long = work_limits(limits, film, plan_mp4(film, MP4), 10_800.0)
+    assert long.cpu_s > 10_800 * 30
+    assert long.wall_s > long.cpu_s
+    large = replace(INFO, size_bytes=200 << 30)
+    copied = work_limits(limits, large, plan_mp4(large, MP4), 10_800.0)
+    assert copied.file_bytes > 200 << 30
+    assert copied.stall_s > 20_000
+    assert copy_limits(limits, 200 << 30).file_bytes > 200 << 30

@@ -30,6 +30,16 @@ def test_an_audio_init_segment_says_what_the_track_is() -> None:
     assert (track.codec, track.sample_rate, track.channels, track.handler) == ("mp4a.40.2", 48_000, 2, "soun")
 
 
+@pytest.mark.parametrize(
+    ("tag", "letters"), [("de", "deu"), ("pt-BR", "por"), ("ger", "deu"), (None, "und"), ("x!", "und")]
+)
+def test_a_language_is_told_in_three_letters(tag: str | None, letters: str) -> None:
+    init = init_segment(video=False, timescale=48_000, entry=aac(AAC_LC).box, language=tag)
+    at = init.index(b"mdhd") + 4 + 20
+    packed = int.from_bytes(init[at : at + 2], "big")
+    assert "".join(chr((packed >> shift & 31) + 0x60) for shift in (10, 5, 0)) == letters
+
+
 def test_a_fragment_carries_times_sizes_and_sync_marks() -> None:
     head = fragment_header(
         7, 900, array("I", [10, 20, 10]), array("I", [5, 6, 7]), offsets=[0, 30, 10], sync=[0, 2]

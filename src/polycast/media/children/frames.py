@@ -1,6 +1,7 @@
 """Lists the presentation times of one video stream; demuxes, never decodes.
 
-Request: path, index. Result: time_base, pts, keys, last_duration, exact (`grid_frames.FrameIndex`).
+Request: path, index. Progress: how many frames were read so far (a number), and in the end the list itself in
+pieces (`frame_list.cut`). Result: time_base, last_duration, exact (`grid_frames.FrameIndex`) and count.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ from av.error import FFmpegError
 
 from polycast.domain.errors import LimitExceeded, Unreadable
 from polycast.media.children.protocol import main, send
+from polycast.media.frame_list import cut
 from polycast.media.toolkit_allowlist import CODEC_WHITELIST, FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
 MAX_FRAMES = 12_000_000
@@ -34,7 +36,7 @@ def frames(request: dict[str, Any]) -> dict[str, Any]:
 
 def _read(container: Any, stream: Any) -> dict[str, Any]:
     pts: dict[int, int] = {}
-    keys: list[int] = []
+    keys: set[int] = set()
     exact = True
     try:
         for packet in container.demux(stream):
@@ -47,7 +49,7 @@ def _read(container: Any, stream: Any) -> dict[str, Any]:
                 continue  # in front of an edit list's start: decoded, never shown
             pts[time] = packet.duration or 0
             if packet.is_keyframe:
-                keys.append(time)
+                keys.add(time)
             if len(pts) > MAX_FRAMES:
                 raise LimitExceeded("the video has too many frames")
             if len(pts) % _REPORT_EVERY == 0:
@@ -60,10 +62,11 @@ def _read(container: Any, stream: Any) -> dict[str, Any]:
     last = pts[ordered[-1]]
     if last <= 0:
         last = ordered[-1] - ordered[-2] if len(ordered) > 1 else max(1, round(1 / (25 * stream.time_base)))
+    for piece in cut(ordered, keys):
+        send("progress", piece)
     return {
         "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
-        "pts": ordered,
-        "keys": sorted(set(keys)),
+        "count": len(ordered),
         "last_duration": last,
         "exact": exact,
     }

@@ -9,6 +9,8 @@ import sys
 from array import array
 from collections.abc import Sequence
 
+from polycast.protocols.language import three_letters
+
 TRACK_ID = 1
 SYNC = 0x02000000
 """sample_depends_on = 2: depends on nothing (§8.8.3.1)"""
@@ -61,11 +63,10 @@ def init_segment(
     Args:
         entry: the sample entry box, made by `visual_entry` or `audio_entry`.
         width, height: presentation size in pixels; 0 for audio.
-        language: ISO 639-2 code of three letters; anything else is written as `und`.
+        language: BCP 47 tag; the box holds the three letters of ISO 639-2.
     """
-    letters = language if language and len(language) == 3 and language.isalpha() else "und"
     packed = 0
-    for letter in letters.lower():
+    for letter in three_letters(language):
         packed = packed << 5 | ord(letter) - 0x60
     handler = (b"vide", b"VideoHandler\0") if video else (b"soun", b"SoundHandler\0")
     media_header = full(b"vmhd", 0, 1, bytes(8)) if video else full(b"smhd", 0, 0, bytes(4))

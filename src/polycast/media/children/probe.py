@@ -18,6 +18,8 @@ from polycast.media.toolkit_allowlist import DECODERS
 _BARE = {"h264", "hevc", "m4v", "mpegvideo", "av1", "obu"}
 _LOOKED_AT = 4
 """video tracks whose first picture is decoded"""
+_LATE_S = 1.0
+"""a start that makes a difference to the length"""
 _STILL_BRANDS = {"avif", "heic", "heix", "mif1"}
 
 
@@ -79,6 +81,8 @@ def _info(
     duration_s = 0.0 if still else (container.duration or 0) / 1e6
     if duration_s <= 0 and not still:
         duration_s = probe_scan.measured_duration(container, streams, start_s)
+    elif start_s >= _LATE_S and "matroska" in container.format.name:
+        duration_s = probe_scan.length_to_last(container, streams, start_s, duration_s)
     if duration_s > request["max_duration_s"]:
         raise LimitExceeded("the file is too long")
     end_s = start_s + duration_s

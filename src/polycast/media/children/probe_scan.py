@@ -76,3 +76,26 @@ def measured_duration(container: Any, streams: list[Any], start_s: float) -> flo
             break
     container.seek(0)
     return max(0.0, last - start_s)
+
+
+def length_to_last(container: Any, streams: list[Any], start_s: float, said_s: float) -> float:
+    """The length of a file whose header may count from 0 though its first packet comes later (Matroska).
+
+    Looks at the packets from the last key frame on, by the index. Rewinds afterwards.
+    """
+    media = [s for s in streams if s.type != "subtitle"]
+    last = 0.0
+    deadline = time.monotonic() + _FIRST_S
+    try:
+        container.seek(round((start_s + said_s) * 1e6))
+        for packet in container.demux(media):
+            if packet.pts is not None and packet.time_base:
+                last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if time.monotonic() > deadline:
+                return said_s
+    except (OSError, ValueError, LookupError):  # PyAV's errors are one of these
+        return said_s
+    finally:
+        with suppress(OSError, ValueError, LookupError):
+            container.seek(0)
+    return last - start_s if last > start_s else said_s
