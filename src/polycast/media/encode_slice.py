@@ -54,7 +54,8 @@ class Slicing(Tools):
             ]  # fmt: skip
         start = chunk.deeper_s
         seek = ["-seek_timestamp", "1", "-ss", f"{float(start):.6f}"] if start is not None else []
-        until = [] if chunk.to_s is None else ["-to", f"{float(chunk.to_s + _BEHIND_S):.6f}"]
+        end = chunk.origin_s if chunk.held else chunk.to_s
+        until = [] if end is None else ["-to", f"{float(end + _BEHIND_S):.6f}"]
         args = [
             "-copyts",
             *input_args(source.path, *seek),

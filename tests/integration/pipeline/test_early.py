@@ -7,6 +7,7 @@ from polycast.media.package import SegmentWritten, TrackBegun
 from polycast.protocols import tracklog
 from polycast.services.pipeline.early import Early
 from polycast.services.pipeline.records import NewTrack
+from polycast.services.pipeline.workspace import GROWING_LOG
 from tests.support.studio import Studio
 from tests.support.waiting import until
 
@@ -44,7 +45,7 @@ async def test_nothing_is_listed_before_it_is_there(studio: Studio, tmp_path: Pa
     async def show(tracks: list[NewTrack]) -> bool:
         there = {info.key async for info in store.list(PREFIX)}
         for track in tracks:
-            log = tracklog.loads(await store.get(f"{PREFIX}{track.name}/log.jsonl"))
+            log = tracklog.loads(await store.get(f"{PREFIX}{track.name}/{GROWING_LOG}"))
             assert log == track.log
             assert log.header.init is not None
             wanted = {log.header.init.object, *(s.object for s in log.segments)}

@@ -1,5 +1,7 @@
 """What a tenant switches changes the making: early play, originals, MP4 files, quota, retention."""
 
+from pathlib import Path
+
 import av
 import pytest
 
@@ -133,6 +135,29 @@ async def test_nothing_follows_a_deletion(studio: Studio, media: Media) -> None:
     assert {row.task_name for row in await studio.rows(waiting)} == {"pictures", "iframes", "mp4_fallback"}
     await studio.services.assets.delete(studio.caller, asset.uid)
     assert await studio.rows(waiting) == []
+
+
+async def test_an_mp4_file_has_the_sound_that_players_take_by_themselves(
+    studio: Studio, media: Media, tmp_path: Path
+) -> None:
+    await change(studio, mp4_fallback=True)
+    file = await studio.upload(media.clip("languages"))
+    asset = await studio.make(file)
+    async with studio.working():
+        await studio.settled(asset.uid)
+        await studio.quiet()
+        # the second one is what its listeners shall hear
+        await studio.execute("UPDATE tracks SET is_default = (language = 'de') WHERE kind = 'audio'")
+        await studio.execute("DELETE FROM attachments WHERE kind = 'mp4'")
+        (row,) = await studio.rows("SELECT num FROM outputs")
+        async with studio.services.db.transaction() as tx:
+            await studio.services.jobs.enqueue(tx, "mp4_fallback", {"output": row.num})
+        await studio.quiet()
+    (made,) = [a for a in (await studio.asset(asset.uid)).attachments if a.kind == "mp4"]
+    target = tmp_path / "play.mp4"
+    target.write_bytes(await studio.services.store.get(made.key))
+    info = await studio.platform.media.probe(target)
+    assert [a.language for a in info.audio] == ["de"]
 
 
 async def test_quota_is_of_what_is_stored_and_announced(studio: Studio, media: Media) -> None:

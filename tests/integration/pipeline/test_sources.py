@@ -33,6 +33,8 @@ SOURCES = {
     "h264": Expected(as_is=True),
     "h264_moov_at_end": Expected(as_is=True),
     "h264_ts": Expected(as_is=True),
+    "tall_ts": Expected(size=(640, 360), as_is=True),
+    "tall_ts_film": Expected(size=(640, 360), as_is=True),
     "languages": Expected(audio=2, as_is=True),
     "no_audio": Expected(audio=0, as_is=True),
     "rate_23.976": Expected(as_is=True),

@@ -1,5 +1,6 @@
 """From finished chunk jobs to a generation that plays: write the track logs, list the tracks, publish."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,11 +14,12 @@ from polycast.domain.states import GenerationState, OutputStatus
 from polycast.domain.tracks import TrackLog
 from polycast.jobs.queue import JobQueue
 from polycast.media.assemble import assemble_audio, assemble_video
+from polycast.media.audio import longest_s
 from polycast.media.encode_split import EncodedChunk
 from polycast.services import ledger
 from polycast.services.crashpoints import reached
 from polycast.services.making import fallback_lock, iframes_lock
-from polycast.services.pipeline.plan import GenerationPlan, SharedTrack
+from polycast.services.pipeline.plan import GenerationPlan, SharedTrack, sound_grid_of
 from polycast.services.pipeline.records import (
     OPEN,
     UNPLANNED,
@@ -142,7 +144,7 @@ class Assemble:
         audio_begun = all(("audio", n) in state.results for n in range(len(state.plan.audio)))
         if (state.plan.renditions and not ready) or not audio_begun:
             return
-        tracks = self._encoded(state, ready, complete=False)
+        tracks = await asyncio.to_thread(self._encoded, state, ready, complete=False)
         async with Trail(self._db, state.work) as trail:
             trail.writes(state.num, state.uid)
             for track in tracks:
@@ -169,7 +171,7 @@ class Assemble:
             ready: list[tuple[_State, list[NewTrack]]] = []
             for state in states:
                 trail.writes(state.num, state.uid)
-                tracks = self._encoded(state, state.plan.chunks, complete=True)
+                tracks = await asyncio.to_thread(self._encoded, state, state.plan.chunks, complete=True)
                 for track in tracks:
                     await self._space.put_log(self._prefix(state, track), track.log)
                 packaged = await self._packaged(state)
@@ -254,7 +256,10 @@ class Assemble:
         for n, audio in enumerate(plan.audio):
             raw = state.results["audio", n]
             sound = assemble_audio(
-                audio.rendition, EncodedChunk.from_json(raw["tracks"][0]), complete=not raw.get("partial")
+                audio.rendition,
+                EncodedChunk.from_json(raw["tracks"][0]),
+                complete=not raw.get("partial"),
+                longest_s=longest_s(audio.info, sound_grid_of(plan, audio), audio.rendition),
             )
             tracks.append(_new(audio.name, "", state.uid, sound, default=audio.rendition.default))
         return tracks

@@ -49,6 +49,18 @@ class Choice:
             return self.video_file, self.info
         return self.audio[0].file, self.audio[0].info
 
+    @property
+    def files(self) -> list[tuple[File, SourceInfo]]:
+        """All files of picture and sound, the lead first, with the audio that was chosen of each."""
+        first, info = self.lead
+        found = {first.num: (first, info)}
+        for audio in self.audio:
+            found.setdefault(audio.file.num, (audio.file, audio.info))
+        return [
+            (file, replace(info, audio=tuple(a.track for a in self.audio if a.file.num == file.num)))
+            for file, info in found.values()
+        ]
+
 
 def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = True) -> Choice:
     """Pick tracks: those named by the caller, else the first video and, where asked, all audio.

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,13 @@ from polycast.media.audio import AudioPiece
 from polycast.media.chunks import Chunk
 from polycast.media.encode_slice import Slice, in_slice
 from polycast.media.encode_split import EncodedChunk
-from polycast.media.grid import plan_grid
 from polycast.media.mp4 import mp4_output
 from polycast.media.toolkit import MediaToolkit
 from polycast.services import ledger
 from polycast.services.crashpoints import reached
 from polycast.services.making import lock_asset
 from polycast.services.pipeline.choice import choose
-from polycast.services.pipeline.plan import GenerationPlan
+from polycast.services.pipeline.plan import GenerationPlan, sound_grid_of
 from polycast.services.pipeline.records import (
     OPEN,
     Work,
@@ -240,7 +239,7 @@ class Chunks:
                 encoded = await self._media.encode_audio(
                     path,
                     plan.info,
-                    job.plan.grid or plan_grid(replace(plan.info, video=()), None),
+                    sound_grid_of(job.plan, plan),
                     plan.rendition,
                     out,
                     on_progress=tell,
@@ -259,15 +258,16 @@ class Chunks:
     async def _download(self, job: Claimed, out: Path, tell: Teller) -> None:
         work = job.work
         choice = choose(work.sources, with_video=not work.preset.audio_only)
-        file, info = choice.lead
         target = out / "download.mp4"
-        async with self._space.source(file.key) as path:
+        async with self._space.sources() as local:
+            (path, info), *beside = [(await local(file.key), used) for file, used in choice.files]
             await mp4_output(
                 self._media,
                 path,
-                replace(info, audio=tuple(a.track for a in choice.audio if a.file.num == file.num)),
+                info,
                 work.preset,
                 target,
+                beside=beside,
                 threads=self._threads,
                 on_progress=tell,
             )

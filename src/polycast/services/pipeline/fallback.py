@@ -44,7 +44,8 @@ class Mp4Fallback:
             made = {a.label for a in had if a.data.get("generation") == str(generation.uid)}
         if work is None:
             return
-        sound = next((t for t in generation.tracks if t.kind == "audio"), None)
+        sounds = sorted((t for t in generation.tracks if t.kind == "audio"), key=lambda t: not t.is_default)
+        sound = next(iter(sounds), None)
         wanted = [t for t in generation.tracks if t.kind == "video" and t.codec.startswith("avc")]
         async with Trail(self._db, work):
             for track in wanted:
@@ -58,7 +59,8 @@ class Mp4Fallback:
             video = await self._joined(work.folder, track, out / "video.mp4")
             audio = await self._joined(work.folder, sound, out / "audio.mp4") if sound else None
             target = out / "play.mp4"
-            await mp4_from_tracks(self._media, video, audio, target)
+            languages = [sound.language] if sound else []
+            await mp4_from_tracks(self._media, video, audio, target, languages=languages)
             size = target.stat().st_size
             async with self._db.transaction() as tx:
                 await tx.execute(delete(garbage).where(garbage.c.key == key))

@@ -211,7 +211,9 @@ class Pictures:
     async def _chapters(self, work: Work, info: SourceInfo) -> None:
         """Chapters that the file brings, in place of those of an earlier file; none if somebody wrote their own."""
         titled = [c for c in info.chapters if c.title.strip()][:500]
-        brought = [(c.title.strip()[:512], c.start_s, c.end_s) for c in titled]
+        # the file's clock need not begin at 0; what plays does
+        times = [tuple(max(0.0, at - info.start_s) for at in (c.start_s, c.end_s)) for c in titled]
+        brought = [(c.title.strip()[:512], *time) for c, time in zip(titled, times, strict=True)]
         mine = and_(chapters.c.asset_num == work.asset_num, chapters.c.origin == "embedded")
         async with self._db.transaction() as tx:
             if not await lock_asset(tx, work.asset_num):

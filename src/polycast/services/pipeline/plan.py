@@ -1,12 +1,13 @@
 """The plan of a generation: what its chunk jobs make and what it shares; decided once, kept as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
 from polycast.domain.media import SourceInfo
-from polycast.media.grid import Grid
+from polycast.media.grid import plan_grid
+from polycast.media.grid_shape import Grid
 from polycast.media.ladder import AudioRendition, Rendition
 
 
@@ -38,7 +39,7 @@ class GenerationPlan:
         step: `as_is` (packaged source), `first` (first rung, growing) or `ladder`.
         round: which files and preset it is of: another round replaces the source.
         key, info: the object to encode video from, and its facts.
-        grid: None where nothing is encoded.
+        grid: of what is encoded; None where nothing is, and for sound alone, which keeps its own time.
         renditions: made by chunk jobs, all of them in each chunk.
         packaged: names of tracks that are in the folder already.
         shared: tracks of an earlier generation, which must be complete first.
@@ -112,6 +113,15 @@ class GenerationPlan:
     def track_names(self) -> Sequence[str]:
         """Names of all renditions the chunk jobs make."""
         return [r.name for r in self.renditions]
+
+
+def sound_grid_of(plan: GenerationPlan, audio: AudioPlan) -> Grid:
+    """The grid of a track to encode. Sound of another file than the picture's begins with the presentation."""
+    if plan.grid is None:
+        return plan_grid(replace(audio.info, video=()), None)
+    if audio.key == plan.key:
+        return plan.grid
+    return replace(plan.grid, origin_s=Fraction(audio.info.start_s).limit_denominator(1_000_000))
 
 
 def rendition_from(data: Mapping[str, Any]) -> Rendition:

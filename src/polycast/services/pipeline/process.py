@@ -1,8 +1,10 @@
 """The first step of an output: look at the source, publish what plays at once, plan the rest."""
 
+import asyncio
 import logging
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import running_job
 from polycast.media.chunks import Chunk, plan_chunks
 from polycast.media.encode_source import PreparedSource
-from polycast.media.grid import plan_grid
+from polycast.media.grid import OffGrid, plan_grid
+from polycast.media.grid_shape import Grid, moved, sound_grid
 from polycast.media.ladder import AudioRendition, Ladder, plan_ladder
 from polycast.media.package import NotPackageable
 from polycast.media.selection import AudioChoice, TrackSelection
@@ -236,7 +239,9 @@ class Process:
             assert file is not None and info is not None
             async with self._space.scratch("prepare") as folder:
                 path = await local(file.key)
-                prepared = await self._media.prepare_source(path, info, folder)
+                # the sound of a packaged source is packaged
+                needed = info if as_is is None else replace(info, audio=())
+                prepared = await self._media.prepare_source(path, needed, folder, exact=as_is is not None)
                 if not planned:
                     key, scratch = await self._stored(work, file, prepared, path)
                     await reached("process.prepared")
@@ -253,7 +258,7 @@ class Process:
         """Where chunk jobs read the prepared source; a copy made for them is an object of its own."""
         if prepared.path == original:
             return file.key, ()
-        key = f"{work.scratch}{file.uid}/source.mkv"
+        key = f"{work.scratch}{file.uid}/{prepared.path.name}"
         # slices are still to be cut from it where the store is remote
         await self._space.store.put_file(key, prepared.path, move=not self._space.remote, durable=True)
         return key, (key,)
@@ -335,6 +340,8 @@ class Process:
             work.round,
             packaged=tuple(packaged),
             audio=self._audio_plans(work, foreign, info, taken={t.name for t in packaged}, default=not own),
+            # a player waits for sound that ends before the picture: silence, then
+            grid=sound_grid(tracks[0].log) if foreign else None,
         )
         more = (
             plan_ladder(choice.info, work.preset, as_is=True, audio_tracks=()).renditions
@@ -385,11 +392,20 @@ class Process:
         key: str,
         scratch: tuple[str, ...],
     ) -> None:
-        video_log = None
+        packaged: tuple[SharedTrack, ...] = ()
         if as_is is not None:
-            video_log = await self._space.get_log(f"{work.folder}g/{as_is.generation.uid}/source/")
-        every = max((r.every for r in ladder.renditions), default=1)
-        grid = plan_grid(prepared.info, prepared.frames, video_log, target_s=self._segment_s, multiple=every)
+            log_of = await self._space.get_log(f"{work.folder}g/{as_is.generation.uid}/source/")
+            packaged = as_is.plan.packaged
+            try:
+                grid = await asyncio.to_thread(plan_grid, prepared.info, prepared.frames, log_of)
+            except OffGrid as error:
+                # the copy has other times than the packager read: all is made, beside the packaged sound
+                log.warning("asset %s gets a grid of its own: %s", work.asset_uid, error)
+                ladder = plan_ladder(choice.info or prepared.info, work.preset, audio_tracks=())
+                packaged = tuple(t for t in packaged if not t.rendition)
+                grid = moved(await self._own_grid(choice, ladder, prepared), _start_of(log_of))
+        else:
+            grid = await self._own_grid(choice, ladder, prepared)
         chunks = plan_chunks(grid, self._chunk_s)
         sliced = self._slices.wanted(prepared, len(chunks))
         common: dict[str, Any] = {
@@ -412,7 +428,7 @@ class Process:
                 plan = GenerationPlan(
                     "ladder",
                     renditions=ladder.renditions,
-                    shared=(*as_is.plan.packaged, *encoded),
+                    shared=(*packaged, *encoded),
                     base=folder,
                     **common,
                 )
@@ -452,6 +468,19 @@ class Process:
                         state=UNCUT if sliced else "held",
                     )  # fmt: skip
             await Dispatcher.ring(tx)
+
+    async def _own_grid(self, choice: Choice, ladder: Ladder, prepared: PreparedSource) -> Grid:
+        info, video = prepared.info, choice.video_file
+        chosen = {a.track.id for a in choice.audio if video is not None and a.file.num == video.num}
+        starts = [max(a.start_s, info.start_s) for a in info.audio if a.id in chosen]
+        return await asyncio.to_thread(
+            plan_grid,
+            info,
+            prepared.frames,
+            target_s=self._segment_s,
+            multiple=max((r.every for r in ladder.renditions), default=1),
+            sound_s=min(starts, default=None),
+        )
 
     def _audio_plans(
         self,
@@ -579,6 +608,10 @@ async def _plan_of(tx: AsyncConnection, generation: GenerationRow) -> Generation
         await tx.execute(select(generations.c.plan).where(generations.c.num == generation.num))
     ).scalar_one()
     return GenerationPlan.from_json(raw) if raw else GenerationPlan("none", "")
+
+
+def _start_of(track: TrackLog) -> Fraction:
+    return Fraction(track.segments[0].start, track.header.timescale)
 
 
 def _sounds(tracks: Sequence[SharedTrack]) -> bool:
