@@ -87,3 +87,23 @@ async def test_an_interlaced_picture_is_held_woven(toolkit: MediaToolkit, tmp_pa
     ]
     shown = decode(whole(tmp_path / rendition.name, assemble_video(rendition, grid, chunks)))
     assert shown.numbers == [0] * 38 + list(range(50))
+
+
+async def test_a_slice_of_what_is_held_has_the_first_picture_alone(
+    toolkit: MediaToolkit, tmp_path: Path
+) -> None:
+    video = make(tmp_path / "v.mkv", *X264, frames=250, audio=None)
+    source = _late(tmp_path, video, 1.5)
+    prepared = await toolkit.prepare_source(source, await toolkit.probe(source), tmp_path)
+    grid = plan_grid(prepared.info, prepared.frames, target_s=1.0, sound_s=0.0)
+    rendition = plan_ladder(prepared.info, PRESET).renditions[0]
+    chunks = []
+    for chunk in plan_chunks(grid, 2.0):
+        piece = await toolkit.cut_slice(prepared, chunk, tmp_path / f"slice-{chunk.number}")
+        if chunk.held:
+            assert piece.path.stat().st_size < source.stat().st_size / 2
+        chunks += await toolkit.encode_chunk(
+            piece.path, piece.info, piece.chunk, [rendition], tmp_path, speed="first"
+        )
+    shown = decode(whole(tmp_path / rendition.name, assemble_video(rendition, grid, chunks)))
+    assert shown.numbers == [0] * 38 + list(range(250))
