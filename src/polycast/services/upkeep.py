@@ -272,15 +272,18 @@ class Upkeep:
         return done
 
     async def _drop_original(self, tx: AsyncConnection, system: Caller, file: int) -> bool:
-        users = await tx.execute(
+        users = (
             select(asset_sources.c.asset_num)
             .where(asset_sources.c.file_num == file)
             .order_by(asset_sources.c.asset_num)
         )
-        nums = [row.asset_num for row in users]
+        nums = (await tx.execute(users)).scalars().all()
         for num in nums:
             await lock_asset(tx, num)
-        # looked at again now that nobody can begin anything new with it
+        # looked at again now that nobody can begin anything new with it, an asset neither
+        await tx.execute(select(files.c.num).where(files.c.num == file).with_for_update())
+        if (await tx.execute(users)).scalars().all() != nums:
+            return False
         states = (
             await tx.execute(
                 select(outputs.c.num, outputs.c.status, outputs.c.main).where(outputs.c.asset_num.in_(nums))

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -91,6 +92,28 @@ async def test_a_file_that_an_asset_is_made_of_does_not_go_with_its_video(studio
         lost = await studio.rows("SELECT 1 FROM asset_sources WHERE file_num IS NULL")
         assert lost == []
         assert set(ended) <= {"", NotFound.__name__}
+
+
+async def test_an_original_that_an_asset_is_made_of_is_kept(studio: Studio) -> None:
+    assets, caller = studio.services.assets, studio.caller
+    await studio.services.tenants.update(caller, settings={"keep_original": False})
+    for _ in range(ROUNDS):
+        file = await studio.upload(b"not a video")
+        source = [AssetSource(file.uid, auto_audio=True)]
+        first = await assets.create(caller, sources=source)
+        # as if it were made, so that nothing needs the file any more
+        await studio.execute("UPDATE assets SET status = 'available' WHERE num = :n", n=first.num)
+        await studio.execute("UPDATE outputs SET status = 'available' WHERE asset_num = :n", n=first.num)
+        ended = await at_once(
+            studio.services.upkeep.drop_originals(datetime.now(UTC)),
+            *(assets.create(caller, sources=source) for _ in range(3)),
+        )
+        assert set(ended) <= {"", NotFound.__name__}
+        lost = await studio.rows(
+            "SELECT 1 FROM asset_sources WHERE asset_num > :n AND file_num IS NULL", n=first.num
+        )
+        assert lost == []
+        await studio.execute("DELETE FROM assets")
 
 
 async def test_a_collection_may_go_while_something_is_put_into_it(studio: Studio) -> None:
