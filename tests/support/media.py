@@ -85,6 +85,15 @@ def _broken_timestamps(source: Path, target: Path) -> None:
 
 def _untimed(source: Path, target: Path) -> None:
     """Every third picture of a transport stream loses its times (ISO/IEC 13818-1 §2.4.3.7)."""
+    _lose_times(source, target, lambda number: number % 3 == 2)
+
+
+def _timed_once(source: Path, target: Path) -> None:
+    """All pictures but the first lose their times."""
+    _lose_times(source, target, lambda number: number > 1)
+
+
+def _lose_times(source: Path, target: Path, loses: Callable[[int], bool]) -> None:
     data = bytearray(source.read_bytes())
     pictures = 0
     for i in range(0, len(data) - 187, 188):
@@ -93,7 +102,7 @@ def _untimed(source: Path, target: Path) -> None:
             continue
         pes = i + 4 + (1 + data[i + 4] if data[i + 3] & 0x20 else 0)
         pictures += 1
-        if pictures % 3 == 2:
+        if loses(pictures):
             data[pes + 7] &= 0x3F
             length = data[pes + 8]
             data[pes + 9 : pes + 9 + length] = b"\xff" * length
@@ -154,6 +163,7 @@ VARIANTS: dict[str, Clip] = {
     "tall_ts": Clip(suffix=".ts", size=(640, 360), seconds=5, video=(*_X264, "-g", "50", "-bf", "2", "-sc_threshold", "0", "-flags", "+cgop")),
     "tall_ts_film": Clip(suffix=".ts", size=(640, 360), rate="24000/1001", seconds=5, video=(*_X264, "-g", "31", "-bf", "2", "-sc_threshold", "0", "-flags", "+cgop")),
     "untimed_ts": Clip(suffix=".ts", seconds=3, after=_untimed),
+    "timed_once_ts": Clip(suffix=".ts", seconds=3, after=_timed_once),
     "broken_ts": Clip(suffix=".ts", seconds=3, after=_broken_timestamps),
     # what must be encoded
     "open_gop": Clip(seconds=10, video=(*_X264, "-g", "48", "-bf", "2", "-x264-params", "open-gop=1:scenecut=0")),

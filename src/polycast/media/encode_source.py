@@ -21,11 +21,12 @@ _EXACT = (
     "-video_track_timescale", "90000",  # the clock of a transport stream, to the tick
     "-movie_timescale", "90000",  # of the edit list that holds the start
 )  # fmt: skip
-# Pictures that have no time at all, which Matroska refuses: each right behind the one before.
-_TIMES = (
-    "setts=pts=if(eq(PTS\\,NOPTS)\\,PREV_OUTDTS+max(1\\,PREV_INDURATION)\\,PTS)"
-    ":dts=if(eq(DTS\\,NOPTS)\\,PREV_OUTDTS+max(1\\,PREV_INDURATION)\\,DTS)"
-)
+_DTS = "if(eq(DTS\\,NOPTS)\\,PREV_OUTDTS+max(1\\,PREV_INDURATION)\\,DTS)"
+# Pictures that have no time at all, which Matroska refuses: each is decoded right behind the one before. When it is
+# shown, some codecs tell in the picture itself; in all others that is a guess.
+_REORDERED = f"setts=pts=NOPTS:dts={_DTS},dts2pts"
+_IN_PICTURE = frozenset({"h264", "hevc"})
+_TIMES = f"setts=pts=if(eq(PTS\\,NOPTS)\\,PREV_OUTDTS+max(1\\,PREV_INDURATION)\\,PTS):dts={_DTS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,10 @@ class Preparing(Tools):
             "-map_chapters", "-1",
             "-max_interleave_delta", "0",  # streams far apart in the file: wait rather than write out of order
         ]  # fmt: skip
-        tries: list[tuple[tuple[str, ...], tuple[str, ...]]] = [
-            (_MATROSKA, ()),
-            *([(_MATROSKA, ("-bsf:v", _TIMES))] if video is not None else []),
-        ]
+        tries: list[tuple[tuple[str, ...], tuple[str, ...]]] = [(_MATROSKA, ())]
+        if video is not None:
+            filters = [_REORDERED] if video.codec in _IN_PICTURE else []
+            tries += [(_MATROSKA, ("-bsf:v", text)) for text in (*filters, _TIMES)]
         if exact:
             tries.insert(0, (_EXACT, ()))
         failed: ChildFailed | None = None
