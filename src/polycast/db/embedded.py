@@ -197,9 +197,13 @@ class EmbeddedPostgres:
         )
 
     def _initialise(self) -> None:
-        """Make the cluster beside its place and rename it: a crash in between leaves no half cluster."""
-        fresh = self.folder / "cluster.new"
-        shutil.rmtree(fresh, ignore_errors=True)
+        """Make the cluster beside its place and rename it: a crash in between leaves no half cluster.
+
+        Each try has a folder of its own: the initdb of a process that was killed may still be writing.
+        """
+        for left in self.folder.glob("initdb-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        fresh = self.folder / f"initdb-{os.getpid()}"
         self._own_folder(fresh)
         argv = ["--pgdata", str(fresh), "--username=postgres", "--encoding=UTF8"]
         # the socket's folder is the guard; over TCP nobody is let in even if a port is opened by mistake

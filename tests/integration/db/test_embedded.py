@@ -184,9 +184,24 @@ async def test_a_path_too_long_for_a_socket(tmp_path: Path) -> None:
 
 
 async def test_a_half_made_cluster_is_made_anew(server: EmbeddedPostgres) -> None:
-    (server.folder / "cluster.new").mkdir(parents=True)
-    (server.folder / "cluster.new" / "PG_VERSION").write_text("18\n")
+    half = server.folder / "initdb-1"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
     assert _value(await server.start(), "SELECT 1") == 1
+    assert not half.exists()
+
+
+async def test_a_first_start_right_after_one_that_was_killed(server: EmbeddedPostgres) -> None:
+    """Its initdb goes on for a moment."""
+    owner = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", OWNER, str(server.folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    await until(lambda: list(server.folder.glob("initdb-*/global")), timeout_s=30)
+    owner.kill()
+    assert _value(await server.start(), "SELECT 1") == 1
+    owner.communicate()
 
 
 @pytest.mark.parametrize(("version", "error"), [("16", NeedsUpgrade), ("99", Conflict)])
