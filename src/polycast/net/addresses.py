@@ -77,7 +77,7 @@ class SystemResolver:
         self._look_up = look_up
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """As `Resolver`. Raises Unavailable: too many names are being looked up."""
+        """As `Resolver`. Raises Unavailable: too many names are being looked up, or no thread can be had."""
         if self._free.locked() and self._waiting >= self._most_waiting:
             raise Unavailable("too many names are being looked up: try again later")
         self._waiting += 1
@@ -107,7 +107,11 @@ class SystemResolver:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(end, answer)
 
-        threading.Thread(target=run, name="resolver", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="resolver", daemon=True).start()
+        except RuntimeError as error:
+            self._free.release()
+            raise Unavailable("no name can be looked up now: try again later") from error
         return await found
 
 
