@@ -189,7 +189,11 @@ class Uploads:
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
             raise Conflict(f"the upload is {file.status.value}")
         presigned = await self._store.presign_part(
-            file.key, file.upload_id, number, int(URL_LIFE.total_seconds())
+            file.key,
+            file.upload_id,
+            number,
+            int(URL_LIFE.total_seconds()),
+            size=most if file.declared_size is not None else None,
         )
         if presigned is not None:
             return presigned

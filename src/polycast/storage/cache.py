@@ -299,8 +299,10 @@ class CachedStore:
     def list_uploads(self) -> AsyncIterator[UploadInfo]:
         return self._inner.list_uploads()
 
-    async def presign_part(self, key: str, upload_id: str, number: int, expires_s: int) -> str | None:
-        return await self._inner.presign_part(key, upload_id, number, expires_s)
+    async def presign_part(
+        self, key: str, upload_id: str, number: int, expires_s: int, *, size: int | None = None
+    ) -> str | None:
+        return await self._inner.presign_part(key, upload_id, number, expires_s, size=size)
 
     async def aclose(self) -> None:
         for flight in tuple(self._flights.values()):

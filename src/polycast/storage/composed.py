@@ -141,7 +141,9 @@ class ComposedStore(RemoteObjects):
                 "done" in names,
             )
 
-    async def presign_part(self, key: str, upload_id: str, number: int, expires_s: int) -> str | None:
+    async def presign_part(
+        self, key: str, upload_id: str, number: int, expires_s: int, *, size: int | None = None
+    ) -> str | None:
         check_key(key)
         check_part_number(number)
         return None

@@ -239,8 +239,14 @@ class ObjectStore(Protocol):
         """All uploads the store still holds something of, for expiry: abort the ones that are too old."""
         ...
 
-    async def presign_part(self, key: str, upload_id: str, number: int, expires_s: int) -> str | None:
-        """A URL that takes the part by PUT, straight to the store; None if parts must come through us."""
+    async def presign_part(
+        self, key: str, upload_id: str, number: int, expires_s: int, *, size: int | None = None
+    ) -> str | None:
+        """A URL that takes the part by PUT, straight to the store; None if parts must come through us.
+
+        Args:
+            size: bytes of the part, where they are known: the URL then takes no other number.
+        """
         ...
 
     async def aclose(self) -> None:

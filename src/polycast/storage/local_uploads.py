@@ -196,7 +196,9 @@ class LocalUploads:
                 if info is not None:
                     yield info
 
-    async def presign_part(self, key: str, upload_id: str, number: int, expires_s: int) -> str | None:
+    async def presign_part(
+        self, key: str, upload_id: str, number: int, expires_s: int, *, size: int | None = None
+    ) -> str | None:
         check_key(key)
         check_part_number(number)
         return None

@@ -197,12 +197,16 @@ class S3Store(RemoteObjects):
             query["key-marker"] = text_of(root, "NextKeyMarker")
             query["upload-id-marker"] = text_of(root, "NextUploadIdMarker")
 
-    async def presign_part(self, key: str, upload_id: str, number: int, expires_s: int) -> str | None:
+    async def presign_part(
+        self, key: str, upload_id: str, number: int, expires_s: int, *, size: int | None = None
+    ) -> str | None:
         check_key(key)
         check_part_number(number)
         check_upload_id(upload_id)
         query = {"partNumber": str(number), "uploadId": upload_id}
-        return self._requests.presign("PUT", key, query, expires_s)
+        # a signed header must be sent as it was signed, and this one is what was really sent
+        headers = {} if size is None else {"Content-Length": str(size)}
+        return self._requests.presign("PUT", key, query, expires_s, headers)
 
     async def browser_uploads(self) -> bool:
         """Whether the bucket's CORS rules let pages of any origin PUT parts and read their ETags.

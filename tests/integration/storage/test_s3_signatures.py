@@ -76,6 +76,18 @@ async def test_a_tampered_url_is_refused(
     assert server.objects == {}
 
 
+async def test_a_url_of_a_part_of_known_size_takes_no_other(store: ObjectStore, server: VerifyingS3) -> None:
+    url = await store.presign_part(KEYS[0], UPLOAD, 7, 60, size=5)
+    assert url is not None
+    for wrong in (b"", b"byte", b"bytes.", b"x" * 1_000_000):
+        assert (await put(url, wrong)).status_code == 403
+    assert server.objects == {}
+    assert (await put(url, b"bytes", Origin="https://example.com")).status_code == 200
+    longer = url.replace("content-length%3Bhost", "host")
+    assert longer != url
+    assert (await put(longer, b"bytes.")).status_code == 403
+
+
 async def test_a_url_for_writing_does_not_read(store: ObjectStore, server: VerifyingS3) -> None:
     url = await part_url(store, KEYS[0])
     async with httpx.AsyncClient() as client:

@@ -7,10 +7,11 @@ not with the library that signs.
 import hashlib
 import hmac
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -26,8 +27,8 @@ class VerifyingS3:
     objects: dict[str, bytes] = field(default_factory=dict)
 
 
-def refusal(method: str, target: str, host: str, now: datetime) -> str | None:
-    """S3's error code, None if the request is signed rightly and still valid."""
+def refusal(method: str, target: str, headers: Mapping[str, str], now: datetime) -> str | None:
+    """S3's error code, None if the request is signed rightly and still valid; names of `headers` in lower case."""
     parts = urlsplit(target)
     query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True))
     signature = query.pop("X-Amz-Signature", "")
@@ -39,13 +40,15 @@ def refusal(method: str, target: str, host: str, now: datetime) -> str | None:
         return "AccessDenied"
     if access != ACCESS or scope != f"{signed_at:%Y%m%d}/{REGION}/s3/aws4_request":
         return "InvalidAccessKeyId"
-    if query["X-Amz-SignedHeaders"] != "host" or query["X-Amz-Algorithm"] != "AWS4-HMAC-SHA256":
+    signed = query["X-Amz-SignedHeaders"].split(";")
+    if "host" not in signed or query["X-Amz-Algorithm"] != "AWS4-HMAC-SHA256":
         return "AuthorizationQueryParametersError"
     path = quote(unquote(parts.path), safe="/-._~")
     canonical_query = "&".join(
         f"{quote(name, safe='-._~')}={quote(value, safe='-._~')}" for name, value in sorted(query.items())
     )
-    canonical = "\n".join([method, path, canonical_query, f"host:{host}", "", "host", "UNSIGNED-PAYLOAD"])
+    lines = [f"{name}:{headers.get(name, '').strip()}" for name in signed]
+    canonical = "\n".join([method, path, canonical_query, *lines, "", ";".join(signed), "UNSIGNED-PAYLOAD"])
     to_sign = "\n".join(
         ["AWS4-HMAC-SHA256", query["X-Amz-Date"], scope, hashlib.sha256(canonical.encode()).hexdigest()]
     )
@@ -60,6 +63,10 @@ def refusal(method: str, target: str, host: str, now: datetime) -> str | None:
     return None
 
 
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
 @contextmanager
 def verifying_s3() -> Iterator[VerifyingS3]:
     state = VerifyingS3()
@@ -68,7 +75,7 @@ def verifying_s3() -> Iterator[VerifyingS3]:
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             now = datetime.now(UTC) + state.ahead
-            code = refusal("PUT", self.path, self.headers["Host"], now)
+            code = refusal("PUT", self.path, _lower(self.headers), now)
             answer = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
             self.send_response(403 if code else 200)
             if not code:
@@ -80,7 +87,7 @@ def verifying_s3() -> Iterator[VerifyingS3]:
 
         def do_GET(self) -> None:
             now = datetime.now(UTC) + state.ahead
-            code = refusal("GET", self.path, self.headers["Host"], now)
+            code = refusal("GET", self.path, _lower(self.headers), now)
             path = self.path.partition("?")[0]
             answer = f"<Error><Code>{code}</Code></Error>".encode() if code else state.objects.get(path, b"")
             self.send_response(403 if code else 200)
