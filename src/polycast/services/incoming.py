@@ -1,7 +1,9 @@
 """Uploads whose size nobody announced: their parts are counted while they come."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from weakref import WeakValueDictionary
 
 from sqlalchemy import BigInteger, ColumnElement, Update, cast, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +37,7 @@ class Incoming:
         self._max_bytes = max_bytes
         # on their way through this process: not, or not with these bytes, in the store's list of parts
         self._coming: dict[int, set[_Part]] = {}
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def counted(
@@ -69,8 +72,9 @@ class Incoming:
             part.came += len(block)
             if (needed := part.came - part.held) > 0:
                 try:
-                    await self._take(file, part, max(_STEP, needed))
+                    await self._take(file, part, max(part.step, needed))
                 except (TooLarge, QuotaExceeded):
+                    part.step //= 8  # little room is left: it is for others, too
                     await self._take(file, part, needed)
             yield block
 
@@ -79,14 +83,22 @@ class Incoming:
         # before the row says so: whoever counts meanwhile rather counts them twice than not at all
         part.held += size
         try:
-            try:
-                async with self._db.transaction() as tx:
-                    await self._add(tx, file, size)
-            except (TooLarge, QuotaExceeded):
-                await self._recount_and_add(file, size)
+            async with self._turn(file):
+                try:
+                    async with self._db.transaction() as tx:
+                        await self._add(tx, file, size)
+                except (TooLarge, QuotaExceeded):
+                    await self._recount_and_add(file, size)
         except BaseException:
             part.held -= size
             raise
+
+    def _turn(self, file: File) -> asyncio.Lock:
+        """One at a time of a tenant: they all want the same row, and would wait for it on one connection each."""
+        turn = self._turns.get(file.tenant_num)
+        if turn is None:
+            turn = self._turns[file.tenant_num] = asyncio.Lock()
+        return turn
 
     async def _add(self, tx: AsyncConnection, file: File, size: int) -> None:
         await self._quotas.check_tenant_in_turn(tx, file.tenant_num, size)
@@ -114,7 +126,7 @@ class Incoming:
         """Count `size` bytes less; while the database is away they are counted too much."""
         if size:
             with suppress(DatabaseUnavailable):
-                async with self._db.transaction() as tx:
+                async with self._turn(file), self._db.transaction() as tx:
                     await tx.execute(_set(file, func.greatest(RECEIVED - size, 0)))
                 part.held -= size
 
@@ -124,6 +136,7 @@ class _Part:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.step = _STEP
         self.held = 0
         self.came = 0
 
