@@ -5,7 +5,6 @@ segment inside a session costs one signature check. What is not public is answer
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from urllib.parse import parse_qs, quote
@@ -13,9 +12,9 @@ from uuid import UUID
 
 from starlette.types import Scope
 
-from polycast.delivery.answers import ANY_ORIGIN, EXPOSED, Headers, request_headers
+from polycast.delivery.answers import ANY_ORIGIN, EXPOSED, NOSNIFF, Headers, request_headers
 from polycast.domain.errors import Forbidden
-from polycast.domain.policy import OPAQUE_ORIGIN, AccessPolicy, Refusal, ViewerRequest, judge, origin_asked
+from polycast.domain.policy import AccessPolicy, Refusal, ViewerRequest, judge, origin_asked
 from polycast.protocols.signing import Keyring, Session, read_session
 from polycast.services.content_tokens import Ticket
 from polycast.services.playback import Owner, Playback
@@ -37,10 +36,15 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A viewer who may watch; `location` set: in a session that begins there."""
+    """A viewer who may watch; `location` set: in a session that begins there. `personal`: another viewer might not."""
 
     headers: Headers
     location: str | None = None
+    personal: bool = False
+
+    def kept(self, cache_control: str) -> str:
+        """How long the answer may be kept, and by whom: no shared cache judges viewers."""
+        return cache_control.replace("public", "private") if self.personal else cache_control
 
 
 class Admission:
@@ -76,13 +80,10 @@ class Admission:
                 whoever follows a link to it from elsewhere is welcome.
         """
         asked = request_headers(scope)
-        origin = origin_asked(asked.get("origin"), asked.get("referer"))
-        if origin is None and _hides_its_page(asked):
-            origin = OPAQUE_ORIGIN
         host = asked.get("host", "")
         client = scope.get("client")
         return ViewerRequest(
-            origin=None if page else origin,
+            origin=None if page else origin_asked(asked),
             own_origins=(*self._own, f"http://{host}", f"https://{host}"),
             address=client[0] if client else None,
             token_valid=token_valid,
@@ -103,7 +104,7 @@ class Admission:
         """
         ticket = await self.ticket(scope, owner, asset)
         self._judge(policy, self.viewer(scope, token_valid=ticket.valid if ticket else None, page=True))
-        return "" if policy.public else f"/s/{self._sign(asset, ticket)}"
+        return "" if policy.public else f"/s/{self._playback.admit(asset, ticket)}"
 
     async def admit(
         self,
@@ -123,23 +124,26 @@ class Admission:
         Raises:
             Forbidden, ExpiredToken: see `WORDS` and `Session.check`.
         """
-        # the session was given to a holder of a token: it stands for it until it ends
+        # the session was given to a holder of a token: it stands for it, and cannot be renewed for ever
         ticket = Ticket(True, session.viewer) if session else await self.ticket(scope, owner, asset)
         viewer = self.viewer(scope, token_valid=ticket.valid if ticket else None)
         self._judge(policy, viewer)
         headers = cors(policy, viewer)
-        now = time.time()
         if session is not None:
-            if not session.wants_renewal(now):
+            now = time.time()
+            if not _renewable(policy, session, now):
                 session.check(now, starting=starting)
-                return Admitted(headers)
+                return Admitted(headers, personal=policy.personal)
+            token = self._playback.renew(session)
         elif policy.public:
             return Admitted(headers)
+        else:
+            token = self._playback.admit(asset, ticket)
         path: str = scope["path"]
         bare = path[path.index("/media/") :]
-        return Admitted(headers, f"/s/{self._sign(asset, ticket)}{quote(bare)}")
+        return Admitted(headers, f"/s/{token}{quote(bare)}")
 
-    def judge_again(self, scope: Scope, policy: AccessPolicy) -> Headers:
+    def judge_again(self, scope: Scope, policy: AccessPolicy) -> Admitted:
         """Judge who asks inside a session for a whole file, which is manifest and media in one.
 
         The session is not renewed on the way: a player that reads on would change its address in mid-film.
@@ -149,10 +153,7 @@ class Admission:
         """
         viewer = self.viewer(scope, token_valid=True)
         self._judge(policy, viewer)
-        return cors(policy, viewer)
-
-    def _sign(self, asset: UUID, ticket: Ticket | None) -> str:
-        return self._playback.admit(asset, viewer=ticket.viewer if ticket else None)
+        return Admitted(cors(policy, viewer), personal=policy.personal)
 
     @staticmethod
     def _judge(policy: AccessPolicy, viewer: ViewerRequest) -> None:
@@ -161,21 +162,19 @@ class Admission:
             raise Forbidden(WORDS[refusal])
 
 
-def _hides_its_page(asked: Mapping[str, str]) -> bool:
-    """Whether a browser asks for a page of another site that keeps its name back (W3C Fetch Metadata).
-
-    Elements that play a file by themselves send no Origin, and a page may forbid the Referer. Whoever follows a
-    link to a file (`document`) is not meant: no page shows it then.
-    """
-    other = asked.get("sec-fetch-site") in ("cross-site", "same-site")
-    return other and asked.get("sec-fetch-dest") != "document"
+def _renewable(policy: AccessPolicy, session: Session, now: float) -> bool:
+    """Whether a viewer is sent on to a new session now."""
+    if not session.wants_renewal(now):
+        return False
+    # nobody shows the token again: its end is the end of what it opened
+    return not policy.token_required or (session.renew_until is not None and now < session.renew_until)
 
 
 def cors(policy: AccessPolicy, viewer: ViewerRequest) -> Headers:
     """Who may read an answer: everybody, or the page that was judged, since the answer depends on it."""
     if not policy.origins:
         return list(ANY_ORIGIN)
-    named: Headers = [(b"vary", b"origin"), EXPOSED]
+    named: Headers = [(b"vary", b"origin"), EXPOSED, NOSNIFF]
     if viewer.origin is not None:
         named.append((b"access-control-allow-origin", viewer.origin.encode("ascii", "replace")))
     return named

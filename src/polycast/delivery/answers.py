@@ -13,7 +13,9 @@ EXPOSED: Final = (
     b"access-control-expose-headers",
     b"content-length, content-range, etag, accept-ranges, date",
 )
-ANY_ORIGIN: Final = ((b"access-control-allow-origin", b"*"), EXPOSED)
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+"""On everything that holds bytes or words of users: a browser would run text of any type as a script of ours."""
+ANY_ORIGIN: Final = ((b"access-control-allow-origin", b"*"), EXPOSED, NOSNIFF)
 """For what anybody may read: media inside a session (its token is the permission), public media, errors."""
 PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),

@@ -15,6 +15,15 @@ class CutShort(Exception):
     """The answer has begun and cannot be finished; the connection must be closed."""
 
 
+def for_log(path: str) -> str:
+    """A path without the tokens in it: whoever reads a log must not be able to watch or fetch by it."""
+    if path.startswith("/s/"):
+        return f"/s/…/{path[3:].partition('/')[2]}"
+    if path.startswith("/files/"):
+        return f"/files/{path[7:].partition('/')[0]}/…"
+    return path
+
+
 async def guarded(scope: Scope, send: Send, work: Awaitable[None]) -> None:
     """Run `work`, which answers a request; answer in its place when it fails before it began to.
 
@@ -25,7 +34,7 @@ async def guarded(scope: Scope, send: Send, work: Awaitable[None]) -> None:
     try:
         await work
     except CutShort as error:
-        log.warning("%s: %s", scope["path"], error.__cause__ or error)
+        log.warning("%s: %s", for_log(scope["path"]), error.__cause__ or error)
         raise
     except Forbidden as error:
         status, words = 403, error.message
@@ -39,7 +48,7 @@ async def guarded(scope: Scope, send: Send, work: Awaitable[None]) -> None:
     except PolycastError as error:
         status, words = 400, error.message
     except Exception:
-        log.exception("unhandled error for %s", scope["path"])
+        log.exception("unhandled error for %s", for_log(scope["path"]))
         status, words = 500, "something went wrong"
     else:
         return

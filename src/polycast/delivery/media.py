@@ -134,7 +134,8 @@ class Media:
             if known is None:
                 raise NotFound("asset")
             if session is not None:
-                headers = [*self._admission.judge_again(scope, known.policy), _MINUTES]
+                again = self._admission.judge_again(scope, known.policy)
+                headers = [*again.headers, (_MINUTES[0], again.kept(_MINUTES[1].decode()).encode())]
             else:
                 admitted = await self._admission.admit(scope, known.policy, known.owner, asset, None)
                 if admitted.location is not None:
@@ -153,7 +154,9 @@ class Media:
                 await redirect(send, admitted.location, admitted.headers)
                 return
             text, final = await self._manifests.media(asset, shown.generation, playlist[2])
-            await document(scope, send, text, HLS, admitted.headers, _FINAL if final else _GROWING)
+            await document(
+                scope, send, text, HLS, admitted.headers, admitted.kept(_FINAL if final else _GROWING)
+            )
             return
         if (presentation := _PRESENTATION.fullmatch(rest)) is not None:
             output = parse_uid(presentation[1]) if presentation[1] else None
@@ -172,7 +175,8 @@ class Media:
                 text, kind = self._manifests.multivariant(shown, up), HLS
             else:
                 text, kind = await self._manifests.dash(shown, up), DASH
-            await document(scope, send, text, kind, admitted.headers, _GROWING if growing else _BRIEFLY)
+            kept = admitted.kept(_GROWING if growing else _BRIEFLY)
+            await document(scope, send, text, kind, admitted.headers, kept)
             return
         await self._text(scope, send, asset, rest, session)
 
@@ -190,4 +194,4 @@ class Media:
         else:
             text = storyboard_text(found.asset) if rest == "storyboard.vtt" else chapters_text(found.asset)
             kind = VTT
-        await document(scope, send, text, kind, admitted.headers, "public, max-age=300")
+        await document(scope, send, text, kind, admitted.headers, admitted.kept("public, max-age=300"))

@@ -16,7 +16,7 @@ from polycast.domain.errors import NotFound
 from polycast.protocols.xml_text import xml_text
 from polycast.services.playback import Playback
 
-_ANY = {"access-control-allow-origin": "*"}
+_ANY = {"access-control-allow-origin": "*", "x-content-type-options": "nosniff"}
 _SOUND = (640, 210)
 """size of the player of a sound in pixels"""
 

@@ -1,8 +1,11 @@
 """Under which origin this installation is known."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
+
+from polycast.domain.policy import origin_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,21 @@ class Origins:
         """Origin of absolute addresses in an answer."""
         return self.public or f"{request.url.scheme}://{request.headers.get('host', '')}"
 
+    def apart(self, request: Request) -> bool:
+        """Whether a request came to an origin that is the player pages' alone.
+
+        All addresses are served under all host names: what is right for a page there is not for the same page
+        beside the API. The scheme is left out: between a proxy and us it is often another one.
+        """
+        scheme = urlsplit(self.player).scheme
+        asked = _host(f"{scheme}://{request.headers.get('host', '')}")
+        return asked != "" and asked == _host(self.player) != _host(self.public)
+
     def pages(self, request: Request) -> str:
         """Origin of the player pages."""
         return self.player or self.base(request)
+
+
+def _host(origin: str) -> str:
+    """Host and port of an origin, without the port that its scheme implies; "" for none."""
+    return urlsplit(origin_of(origin) or "").netloc

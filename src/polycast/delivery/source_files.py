@@ -49,7 +49,6 @@ def _headers(found: StoredSource) -> Headers:
         *ANY_ORIGIN,
         (b"cache-control", b"private, no-store"),
         (b"content-security-policy", b"sandbox; default-src 'none'; media-src 'self'"),
-        (b"x-content-type-options", b"nosniff"),
         (b"content-disposition", f'inline; filename="{name}"'.encode()),
     ]
 

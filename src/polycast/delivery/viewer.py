@@ -20,7 +20,11 @@ from polycast.domain.policy import judge
 from polycast.services.playback import Playable, Playback
 
 PLAYER_FILES = "/player"
-_ANY = {"access-control-allow-origin": "*", "access-control-expose-headers": "etag"}
+_ANY = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "etag",
+    "x-content-type-options": "nosniff",
+}
 
 
 class Viewer:
@@ -90,7 +94,7 @@ class Viewer:
         policy = pages.PagePolicy(
             frame_ancestors=ancestors,
             media_origins=(base, *_picture_origins(config.poster)),
-            custom_scripts=bool(self._origins.player),
+            custom_scripts=self._origins.apart(request),
         )
         meta = pages.PageMeta(
             page_url=f"{player}/play/{found.code}",

@@ -1,11 +1,14 @@
 """May this viewer watch? One judgement over one policy, which also says why not."""
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 OPAQUE_ORIGIN = "null"
+_ELSEWHERE = ("cross-site", "same-site")
+"""Sec-Fetch-Site of what a page of another origin asks for"""
 
 
 class Refusal(StrEnum):
@@ -42,7 +45,15 @@ class AccessPolicy:
     @property
     def public(self) -> bool:
         """Whether everything may be cached and fetched by anybody, without a session."""
-        return not (self.blocked or self.origins or self.token_required or self.countries or self.addresses)
+        return not (self.blocked or self.token_required or self.personal)
+
+    @property
+    def personal(self) -> bool:
+        """Whether two viewers who ask for one address may be answered differently: by page, network, country.
+
+        What one of them was given must not reach the other through a shared cache.
+        """
+        return bool(self.origins or self.countries or self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +102,24 @@ def _listed(address: str | None, networks: tuple[str, ...]) -> bool:
     return any(ip in ipaddress.ip_network(n, strict=False) for n in networks)
 
 
-def origin_asked(origin: str | None, referer: str | None) -> str | None:
+def origin_asked(headers: Mapping[str, str]) -> str | None:
     """The page behind a request: its Origin header, else the origin of its Referer.
 
-    None where neither was sent (players that are no browsers). `null`, the origin of sandboxed frames and
-    local files, stays `null`: it is some page, and none that anybody listed.
+    None where there is no page: players that are no browsers, and addresses that somebody opened as such.
+    `null`, the origin of sandboxed frames and local files, stays `null`: it is some page, and none that anybody
+    listed. So is a page that keeps its name to itself (`no-referrer`): its browser still says that there is
+    one, where it asks by HTTPS (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/).
+
+    Args:
+        headers: of the request, by names in lower case.
     """
-    if origin:
+    if origin := headers.get("origin"):
         return origin_of(origin) or OPAQUE_ORIGIN
-    return origin_of(referer)
+    named = origin_of(headers.get("referer"))
+    if named is None and headers.get("sec-fetch-site") in _ELSEWHERE:
+        # a link that was followed shows the video in a tab of its own, not on the page it stood on
+        return None if headers.get("sec-fetch-dest") == "document" else OPAQUE_ORIGIN
+    return named
 
 
 def origin_of(url: str | None) -> str | None:

@@ -68,6 +68,8 @@ class Session:
         start_until: a first manifest is served until then.
         stop_at: anything is served until then.
         viewer: who plays, for concurrency control; None for anybody. At most 96 bytes of UTF-8.
+        renew_until: a new session may follow this one until then, though nobody shows a token again; it is
+            the same in all that follow. None: no token opened it.
     """
 
     asset: str
@@ -75,6 +77,7 @@ class Session:
     start_until: int
     stop_at: int
     viewer: str | None = None
+    renew_until: int | None = None
 
     def rounded(self) -> "Session":
         """Times on the grid of five minutes, the end upwards: admissions close in time share one token."""
@@ -84,6 +87,7 @@ class Session:
             start_until=_round_up(self.start_until),
             stop_at=_round_up(self.stop_at),
             viewer=self.viewer,
+            renew_until=None if self.renew_until is None else _round_up(self.renew_until),
         )
 
     def check(self, now: float, *, starting: bool = False) -> None:
@@ -125,7 +129,8 @@ def sign_session(ring: Keyring, session: Session) -> str:
     if len(viewer) > MAX_VIEWER_BYTES:
         raise Invalid(f"a viewer id has at most {MAX_VIEWER_BYTES} bytes", field="viewer")
     times = (_number(s.issued), _number(s.start_until), _number(s.stop_at))
-    return _sign(ring, "session", _name(s.asset), *times, _encode(viewer))
+    renew = "" if s.renew_until is None else _number(s.renew_until)
+    return _sign(ring, "session", _name(s.asset), *times, _encode(viewer), renew)
 
 
 def verify_session(ring: Keyring, token: str, *, now: float, starting: bool = False) -> Session:
@@ -141,12 +146,13 @@ def read_session(ring: Keyring, token: str) -> Session:
     Raises:
         BadToken: we did not sign it.
     """
-    asset, issued, start_until, stop_at, viewer = _verify(ring, "session", token, 5)
+    asset, issued, start_until, stop_at, viewer, renew = _verify(ring, "session", token, 6)
     try:
         name = _decode(viewer).decode("utf-8", "surrogatepass")
     except ValueError as error:
         raise BadToken("this playback session is not valid") from error
-    return Session(asset, _read(issued), _read(start_until), _read(stop_at), name or None)
+    renew_until = _read(renew) if renew else None
+    return Session(asset, _read(issued), _read(start_until), _read(stop_at), name or None, renew_until)
 
 
 def sign_link(ring: Keyring, path: str, *, expires: int, purpose: str) -> str:

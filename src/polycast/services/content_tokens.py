@@ -19,10 +19,12 @@ _VIEWER_CLAIMS = ("userid", "sub")
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a token says: whether it admits, and who the viewer is where it names one."""
+    """What a token says: whether it admits, who the viewer is where it names one, and when it ends (seconds
+    since 1970; None: never)."""
 
     valid: bool
     viewer: str | None = None
+    ends: int | None = None
 
 
 REFUSED = Ticket(False)
@@ -57,7 +59,7 @@ def read_content_token(token: str, secret: str, *, tenant: UUID, asset: UUID) ->
             # registered claims that we know nothing of must not refuse a good token
             options={"verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False},
         )
-    except (jwt.PyJWTError, binascii.Error, ValueError, RecursionError):
+    except (jwt.PyJWTError, binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
         return REFUSED
     for name, wanted in (("tenantid", tenant), ("assetid", asset)):
         if str(claims.get(name, "")).lower() != str(wanted):
@@ -65,4 +67,5 @@ def read_content_token(token: str, secret: str, *, tenant: UUID, asset: UUID) ->
     viewer = next((str(claims[name]) for name in _VIEWER_CLAIMS if claims.get(name)), None)
     if viewer is not None and len(viewer.encode("utf-8", "surrogatepass")) > MAX_VIEWER_BYTES:
         return REFUSED
-    return Ticket(True, viewer)
+    # the library has proven that it is a number
+    return Ticket(True, viewer, int(claims["exp"]) if "exp" in claims else None)

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -109,11 +109,27 @@ class Playback:
         self._codes: OrderedDict[int, UUID] = OrderedDict()
         self._access: Fresh[UUID, Access] = Fresh(self._load_access, max_age_s=POLICY_S)
 
-    def admit(self, asset: UUID, *, viewer: str | None = None, now: float | None = None) -> str:
-        """A session token for an asset, equal for equal claims within five minutes (design: delivery)."""
+    def admit(self, asset: UUID, ticket: Ticket | None = None, *, now: float | None = None) -> str:
+        """A session token for an asset, equal for equal claims within five minutes (design: delivery).
+
+        Args:
+            ticket: the content token that was shown. The session is renewed without it until it ends, and no
+                later than a session lives: then whoever watches shows it again, and a key that was exchanged
+                meanwhile is noticed.
+        """
         at = int(now if now is not None else time.time())
         end = at + self._session_s
-        return sign_session(self._ring, Session(str(asset), at, end, end, viewer))
+        viewer = renew_until = None
+        if ticket is not None and ticket.valid:
+            viewer = ticket.viewer
+            renew_until = end if ticket.ends is None else min(end, ticket.ends)
+        return sign_session(self._ring, Session(str(asset), at, end, end, viewer, renew_until))
+
+    def renew(self, session: Session) -> str:
+        """The token of a session that follows another one, for the same viewer."""
+        at = int(time.time())
+        end = at + self._session_s
+        return sign_session(self._ring, replace(session, issued=at, start_until=end, stop_at=end))
 
     async def ticket(self, owner: Owner, asset: UUID, token: str | None) -> Ticket | None:
         """Judge a content token presented for an asset of a tenant; None without one."""

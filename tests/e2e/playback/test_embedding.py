@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 from playwright.async_api import Browser
 
@@ -23,7 +24,15 @@ pytestmark = [
 @contextmanager
 def site(framed: str) -> Iterator[str]:
     """A customer's page, on an origin of its own, with one frame."""
-    body = f'<!doctype html><iframe id="f" width="640" height="360" allow="autoplay" src="{framed}"></iframe>'
+    frame = f'<iframe id="f" width="640" height="360" allow="autoplay" src="{framed}"></iframe>'
+    with page_of(frame) as origin:
+        yield origin
+
+
+@contextmanager
+def page_of(html: str) -> Iterator[str]:
+    """The origin of a page with this in it."""
+    body = f"<!doctype html>{html}"
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -77,3 +86,53 @@ async def _plays(browser: Browser, url: str) -> bool:
         await waiting.until(moves, timeout_s=20, what="the framed player plays")
     await context.close()
     return not refused
+
+
+HIDDEN = '<meta name="referrer" content="no-referrer">'
+
+
+async def test_a_page_that_hides_its_name_shows_no_video_that_is_for_others(
+    browser: Browser, server: PolycastServer, media: Media
+) -> None:
+    tenant = await server.tenant("hidden")
+    publisher = Publisher(server.url, tenant.key)
+    asset = await publisher.published(media.clip("h264"))
+    outputs = f"/vod/v1/assets/{asset.uid}/outputs"
+    made = await publisher.call("POST", outputs, {"preset": "mp4"})
+    await publisher.complete(asset)
+    found = await publisher.call("GET", f"/vod/v1/assets/{asset.uid}")
+    output = next(each for each in found["outputs"] if each["id"] == made["outputId"])
+    url = output["endpoints"][0]["url"]
+    plain = f'<video muted autoplay src="{url}">'
+    with_cors = plain.replace("<video", "<video crossorigin")
+    with page_of(plain) as listed, page_of(HIDDEN + plain) as hidden, page_of(HIDDEN + with_cors) as reserved:
+        # another port of this host is another origin of the same site, another name another site
+        elsewhere = hidden.replace("127.0.0.1", "localhost")
+        assert await _shows(browser, hidden), "without a list, everywhere"
+        for origin in (listed, reserved):
+            await publisher.call("POST", "/streaming/v1/domains", {"url": origin})
+
+        async def in_force() -> bool:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(url, headers={"origin": hidden})).status_code == 403
+
+        await waiting.until(in_force, timeout_s=20, what="the list is known everywhere")
+        assert await _shows(browser, listed)
+        assert await _shows(browser, reserved), "an element that asks by CORS names its page"
+        assert not await _shows(browser, hidden)
+        assert not await _shows(browser, elsewhere)
+
+
+async def _shows(browser: Browser, url: str) -> bool:
+    """Whether the page's video has a picture; False when it was refused."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(url)
+    video = page.locator("video")
+
+    async def decided() -> str:
+        return str(await video.evaluate("v => v.error ? 'refused' : v.readyState >= 2 ? 'shown' : ''"))
+
+    answer = await waiting.until(decided, timeout_s=20, what="the video loads or is refused")
+    await context.close()
+    return answer == "shown"

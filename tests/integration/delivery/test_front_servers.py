@@ -10,9 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
+from polycast.db.tables import files
 from polycast.services.registry import Services
-from polycast.services.tenants import Tenant
+from polycast.services.tenants import Tenant, as_system
 from tests.integration.delivery.conftest import Installation
 from tests.integration.delivery.http_server import HttpServer, free_port
 from tests.integration.delivery.published import publish
@@ -57,7 +59,7 @@ def nginx(folder: Path, upstream: int, objects: Path) -> Iterator[int]:
 async def test_the_nginx_example(
     services: Services, tenant: Tenant, installation: Installation, tmp_path: Path
 ) -> None:
-    made = await publish(services, tenant)
+    made = await publish(services, tenant, captions=True)
     probe = services.store.local_path("probe")
     assert probe is not None
     settings = {"accel_redirect": "/objects/", "trusted_proxies": "127.0.0.1"}
@@ -87,9 +89,35 @@ async def test_the_nginx_example(
                 assert known.status_code == 304
             missing = await client.get(made.segment(99))
             assert (missing.status_code, missing.headers["access-control-allow-origin"]) == (404, "*")
+            for name in ("captions/1.vtt", "thumbnail.jpg"):
+                beside = await client.get(f"{made.base}/{name}")
+                assert (beside.status_code, beside.headers["x-content-type-options"]) == (200, "nosniff")
+            original = await client.get(await source_link(services, tenant))
+            assert (original.status_code, original.content) == (200, b"alert(1)")
+            assert original.headers["content-type"] == "text/plain"
+            assert original.headers["x-content-type-options"] == "nosniff"
+            assert original.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+            assert (await client.get("/metrics")).status_code == 404
             # the folder itself is closed
             assert (await client.get(f"/objects/media/{made.uid}/{made.key()}")).status_code == 404
             assert (await client.get(f"{made.base}/playlist.m3u8")).status_code == 200
+
+
+async def source_link(services: Services, tenant: Tenant) -> str:
+    """The path of a link to a source file that is text."""
+    async with services.db.transaction() as tx:
+        file = (
+            await tx.execute(
+                insert(files)
+                .values(
+                    tenant_num=tenant.ref.num, name="a.txt", original_name="a.txt", size=8, status="completed",
+                    key=f"files/{tenant.ref.uid}/a/source.txt", content_type="text/plain",
+                )
+                .returning(files.c.uid, files.c.key)
+            )
+        ).one()  # fmt: skip
+    await services.store.put(file.key, b"alert(1)")
+    return (await services.sources.preview(as_system(tenant.ref, "system:test"), file.uid, "")).url
 
 
 async def test_tls_speaks_http_2(installation: Installation, tmp_path: Path) -> None:

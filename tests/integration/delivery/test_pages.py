@@ -11,7 +11,9 @@ from sqlalchemy import insert, update
 from polycast.db.tables import files, tenants
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant
-from tests.integration.delivery.published import publish
+from tests.integration.delivery.conftest import Installation
+from tests.integration.delivery.http_server import HttpServer
+from tests.integration.delivery.published import new_tenant, publish
 from tests.integration.delivery.test_sessions import ALLOWED, limited, system
 
 
@@ -43,6 +45,70 @@ async def test_the_configuration_is_judged_as_a_manifest(
     assert "/s/" in given.json()["sources"]["hls"]
     again = await client.get(url, headers={"if-none-match": given.headers["etag"]})
     assert again.status_code == 304
+
+
+SCRIPTED = {"head_html": "<script>document.title = 'theirs'</script>"}
+"""a theme with a script of the tenant's own"""
+
+
+async def test_scripts_of_a_theme_run_on_the_players_own_host_alone(
+    services: Services, tenant: Tenant, installation: Installation
+) -> None:
+    made = await publish(services, tenant)
+    look = {"player": str((await services.players.create(system(tenant), "Ours", SCRIPTED)).uid)}
+    settings = {"player_origin": "https://player.example", "public_url": "https://api.example"}
+    with HttpServer(installation.data, installation.database_url, settings) as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+            for host, runs in (
+                ("player.example", True),
+                ("PLAYER.example:443", True),
+                ("api.example", False),
+                ("player.example:8443", False),
+                ("player.example.evil.example", False),
+                (f"127.0.0.1:{server.port}", False),
+            ):
+                for page in ("play", "embed"):
+                    answer = await client.get(f"/{page}/{made.code}", params=look, headers={"host": host})
+                    assert answer.status_code == 200 and "theirs" in answer.text
+                    directives = answer.headers["content-security-policy"].split("; ")
+                    script = next(d for d in directives if d.startswith("script-src"))
+                    assert ("'unsafe-inline'" in script) == runs, (host, script)
+
+
+async def test_an_origin_that_is_both_runs_no_scripts(
+    services: Services, tenant: Tenant, installation: Installation
+) -> None:
+    made = await publish(services, tenant)
+    look = {"player": str((await services.players.create(system(tenant), "Ours", SCRIPTED)).uid)}
+    settings = {"player_origin": "https://video.example", "public_url": "https://video.example"}
+    with HttpServer(installation.data, installation.database_url, settings) as server:
+        async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+            answer = await client.get(f"/play/{made.code}", params=look, headers={"host": "video.example"})
+            assert "script-src 'self';" in answer.headers["content-security-policy"]
+
+
+async def test_no_browser_guesses_what_bytes_of_users_are(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, captions=True, storyboard=True)
+    closed = await limited(services, await new_tenant(services, "with limits"))
+    inside = f"/s/{services.playback.admit(closed.uid)}{closed.base}"
+    page = f"{str(client.base_url).rstrip('/')}/play/{made.code}"
+    for path in (
+        made.segment(),
+        *(f"{made.base}/{name}" for name in ("playlist.m3u8", "manifest.mpd", "captions/1.vtt")),
+        *(f"{made.base}/{name}" for name in ("chapters.vtt", "storyboard.vtt", "storyboard-1.jpg")),
+        *(f"{made.base}/{name}" for name in ("thumbnail.jpg", "nothing", "images/x")),
+        *(f"{inside}/{name}" for name in ("playlist.m3u8", "captions/1.vtt", "chapters.vtt")),
+        f"/play/{made.code}",
+        f"/play/{made.code}/config.json",
+        f"/oembed?url={page}",
+        f"/oembed?url={page}&format=xml",
+    ):
+        answer = await client.get(path)
+        assert answer.headers.get("x-content-type-options") == "nosniff", path
+    part = await client.get(f"{made.base}/captions/1.vtt", headers={"range": "bytes=0-2"})
+    assert (part.status_code, part.headers["x-content-type-options"]) == (206, "nosniff")
 
 
 async def test_unknown_videos(client: httpx.AsyncClient) -> None:

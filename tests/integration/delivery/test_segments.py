@@ -1,14 +1,18 @@
 """Segments and other objects over a real Granian: ranges, conditions, errors (RFC 9110)."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
+from polycast.db.tables import files
 from polycast.services.registry import Services
-from polycast.services.tenants import Tenant
+from polycast.services.tenants import Tenant, as_system
 from tests.integration.delivery.conftest import Installation
+from tests.integration.delivery.http_server import HttpServer
 from tests.integration.delivery.published import Published, publish
 from tests.support.waiting import until
 
@@ -178,6 +182,43 @@ async def test_a_file_cut_short_under_way_closes_the_connection(
                     await asyncio.to_thread(_truncate, path)
                 received += len(block)
     assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_the_log_names_what_failed_and_no_way_to_it(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant, http_server: HttpServer
+) -> None:
+    made = await publish(services, tenant, size=24_000_000, segments=1)
+    path = services.store.local_path(f"media/{made.uid}/{made.key()}")
+    assert path is not None
+    async with services.db.transaction() as tx:
+        file = (
+            await tx.execute(
+                insert(files)
+                .values(
+                    tenant_num=tenant.ref.num, name="a", original_name="a", size=24_000_000, status="completed",
+                    key=f"media/{made.uid}/{made.key()}",
+                )
+                .returning(files.c.uid)
+            )
+        ).one()  # fmt: skip
+    link = (await services.sources.preview(as_system(tenant.ref, "system:test"), file.uid, "")).url
+    session = services.playback.admit(made.uid)
+    whole = path.read_bytes()
+    for address, secret, shown in (
+        (f"/s/{session}{made.segment()}", session, f"/s/…{made.segment()}"),
+        (link, link.rpartition("/")[2], f"/files/{file.uid}/…"),
+    ):
+        await asyncio.to_thread(path.write_bytes, whole)
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with client.stream("GET", address, headers={"range": "bytes=1-"}) as answer:
+                async for _ in answer.aiter_raw():
+                    await asyncio.to_thread(_truncate, path)
+        await until(partial(_logged, http_server, shown), what="it is logged")
+        assert not any(secret in line for line in http_server.lines)
+
+
+def _logged(server: HttpServer, text: str) -> bool:
+    return any(text in line for line in server.lines)
 
 
 def _truncate(path: Path) -> None:

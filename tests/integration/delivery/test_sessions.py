@@ -9,7 +9,9 @@ import jwt
 import pytest
 
 from polycast.domain.access import Caller
-from polycast.protocols.signing import Session, sign_session
+from polycast.protocols.signing import Session, read_session, sign_session
+from polycast.services.content_tokens import Ticket
+from polycast.services.playback import Owner
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant, as_system
 from tests.integration.delivery.published import Published, new_tenant, publish
@@ -110,6 +112,41 @@ async def test_players_that_are_no_browsers_and_own_pages(
         assert (await client.get(f"{made.base}/playlist.m3u8", headers=headers)).status_code == 307
 
 
+@pytest.mark.parametrize("name", ["playlist.m3u8", "g/{gen}/audio_1.m3u8", "captions/1.vtt"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_pages_that_keep_their_name_to_themselves_are_refused(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant, name: str, site: str
+) -> None:
+    made = await limited(services, tenant)
+    path = f"{made.base}/{name.replace('{gen}', str(made.generation))}"
+    element = {"sec-fetch-site": site, "sec-fetch-dest": "video", "sec-fetch-mode": "no-cors"}
+    assert (await client.get(path, headers=element)).status_code == 403
+    # a listed page says who it is, and our own pages need not
+    assert (await client.get(path, headers={**element, "referer": f"{ALLOWED}/x"})).status_code == 307
+    assert (await client.get(path, headers={**element, "origin": ALLOWED})).status_code == 307
+    own = {**element, "sec-fetch-site": "same-origin"}
+    assert (await client.get(path, headers=own)).status_code == 307
+    # a link from a mail leads to the address itself, not to somebody's page with it
+    link = {"sec-fetch-site": site, "sec-fetch-dest": "document", "sec-fetch-mode": "navigate"}
+    assert (await client.get(path, headers=link)).status_code == 307
+
+
+async def test_shared_caches_keep_nothing_that_others_are_refused(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, captions=True)
+    names = ("playlist.m3u8", "manifest.mpd", f"g/{made.generation}/audio_1.m3u8", "captions/1.m3u8")
+    for name in (*names, "chapters.vtt"):
+        kept = (await client.get(f"{made.base}/{name}")).headers["cache-control"]
+        assert kept.startswith("public, max-age="), name
+    await services.domains.add(system(tenant), ALLOWED)
+    for name in (*names, "chapters.vtt"):
+        # a player that names no page is let in; what it got is not for whoever asks the same cache
+        answer = await client.get(f"{made.base}/{name}", follow_redirects=True)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"].startswith("private, max-age="), name
+
+
 async def test_a_limit_acts_at_once_and_its_end_too(
     client: httpx.AsyncClient, services: Services, tenant: Tenant
 ) -> None:
@@ -154,13 +191,61 @@ async def test_renewal_in_the_last_third(
     late = sign_session(services.ring, Session(str(made.uid), now - 9000, now + 900, now + 900, "viewer 7"))
     answer = await client.get(f"/s/{late}{playlist}")
     assert answer.status_code == 307
-    fresh = answer.headers["location"].split("/")[2]
-    assert fresh == services.playback.admit(made.uid, viewer="viewer 7") != late
+    fresh = read_session(services.ring, answer.headers["location"].split("/")[2])
+    assert (fresh.asset, fresh.viewer, fresh.renew_until) == (str(made.uid), "viewer 7", None)
+    assert fresh.issued >= now - 300 and fresh.start_until == fresh.stop_at > now + 9000
     assert (await client.get(answer.headers["location"])).status_code == 200
     # segments of the old one go on
     assert (await client.get(f"/s/{late}{made.segment()}")).status_code == 200
     young = sign_session(services.ring, Session(str(made.uid), now, now + 9000, now + 9000))
     assert (await client.get(f"/s/{young}{playlist}")).status_code == 200
+
+
+async def test_a_session_is_not_renewed_behind_the_end_of_its_token(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, settings=TOKEN_ONLY)
+    now = int(time.time())
+    playlist = f"{made.base}/g/{made.generation}/video_360p.m3u8"
+
+    def late(renew_until: int | None) -> str:
+        times = (now - 9000, now + 900, now + 900)
+        return sign_session(services.ring, Session(str(made.uid), *times, "viewer 7", renew_until))
+
+    for ended in (late(now - 900), late(None)):
+        # what was begun is played to its end, and that is it
+        assert (await client.get(f"/s/{ended}{playlist}")).status_code == 200
+        assert (await client.get(f"/s/{ended}{made.base}/playlist.m3u8")).status_code == 200
+    running = now - now % 300 + 600
+    renewed = await client.get(f"/s/{late(running)}{playlist}")
+    assert renewed.status_code == 307
+    following = read_session(services.ring, renewed.headers["location"].split("/")[2])
+    assert (following.viewer, following.renew_until) == ("viewer 7", running)
+    assert following.stop_at > now + 9000
+    assert (await client.get(renewed.headers["location"])).status_code == 200
+
+
+async def test_how_long_a_token_renews(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
+    made = await publish(services, tenant, settings=TOKEN_ONLY)
+    now = int(time.time())
+    life = 6 * 3600
+    for claims, latest in (({"exp": now + 900}, now + 900), ({"exp": now + 90_000}, now + life)):
+        begun = await client.get(
+            f"{made.base}/playlist.m3u8", params={"token": await content_token(services, made, **claims)}
+        )
+        session = read_session(services.ring, begun.headers["location"].split("/")[2])
+        assert session.renew_until is not None
+        assert latest <= session.renew_until <= latest + 310
+        page = await client.get(
+            f"/play/{made.code}/config.json",
+            params={"token": await content_token(services, made, **claims)},
+        )
+        of_page = read_session(services.ring, page.json()["sources"]["hls"].split("/")[4])
+        assert of_page.renew_until == session.renew_until
+    # who needs no token is renewed as long as the policy lets him in
+    open_to_sites = await limited(services, await new_tenant(services, "without tokens"))
+    begun = await client.get(f"{open_to_sites.base}/playlist.m3u8")
+    assert read_session(services.ring, begun.headers["location"].split("/")[2]).renew_until is None
 
 
 async def test_may_start_until(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
@@ -178,9 +263,8 @@ async def test_equal_claims_give_equal_tokens(services: Services) -> None:
     tokens = {services.playback.admit(asset, now=at + s) for s in (1, 100, 299)}
     assert len(tokens) == 1
     assert services.playback.admit(asset, now=at + 301) not in tokens
-    assert services.playback.admit(asset, viewer="a", now=at) != services.playback.admit(
-        asset, viewer="b", now=at
-    )
+    tickets = [Ticket(True, viewer, ends) for viewer in ("a", "b") for ends in (None, at + 900, at + 2000)]
+    assert len({services.playback.admit(asset, ticket, now=at) for ticket in tickets}) == 6
 
 
 async def test_token_required(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
@@ -211,10 +295,12 @@ async def test_token_required(client: httpx.AsyncClient, services: Services, ten
                      f"/play/{made.code}", f"/embed/{made.code}", f"/play/{made.code}/config.json"):  # fmt: skip
             answer = await client.get(path, params=params)
             assert answer.status_code == 403, (name, path)
-    good = {"token": await content_token(services, made, userid="u-1")}
+    token = await content_token(services, made, userid="u-1")
+    good = {"token": token}
     begun = await client.get(f"{made.base}/playlist.m3u8", params=good)
     assert begun.status_code == 307 and "token" not in begun.headers["location"]
-    assert begun.headers["location"].split("/")[2] == services.playback.admit(made.uid, viewer="u-1")
+    ticket = await services.playback.ticket(Owner(tenant.ref.num, tenant.ref.uid), made.uid, token)
+    assert begun.headers["location"].split("/")[2] == services.playback.admit(made.uid, ticket)
     assert (await client.get(begun.headers["location"])).status_code == 200
     page = await client.get(f"/embed/{made.code}", params=good)
     assert page.status_code == 200 and "/s/" in page.text

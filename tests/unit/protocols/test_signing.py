@@ -161,9 +161,12 @@ def test_any_text_is_refused(text: str) -> None:
     asset=st.uuids(version=4).map(str),
     times=st.tuples(*[st.integers(0, 10**12)] * 3),
     viewer=st.none() | st.text(min_size=1, max_size=24),
+    renew=st.none() | st.integers(0, 10**12),
 )
-def test_session_round_trip(asset: str, times: tuple[int, int, int], viewer: str | None) -> None:
-    claims = Session(asset, *times, viewer)
+def test_session_round_trip(
+    asset: str, times: tuple[int, int, int], viewer: str | None, renew: int | None
+) -> None:
+    claims = Session(asset, *times, viewer, renew)
     token = signing.sign_session(RING, claims)
     assert len(token) < 400
     assert claims.rounded() == claims.rounded().rounded()
@@ -196,5 +199,5 @@ def test_secrets_do_not_print() -> None:
 
 
 def test_the_longest_session_fits() -> None:
-    longest = session(asset=str(uuid.UUID(int=1)), viewer="é" * 48)
+    longest = session(asset=str(uuid.UUID(int=1)), viewer="é" * 48, renew_until=10**15)
     assert len(signing.sign_session(Keyring("k" * 16, {"k" * 16: b"0" * 32}), longest)) < 400

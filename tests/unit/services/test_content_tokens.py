@@ -1,6 +1,8 @@
 """Content tokens come from anybody: whatever they are, they are judged and nothing is raised."""
 
 import base64
+import hmac
+import json
 from uuid import UUID
 
 import jwt
@@ -51,6 +53,8 @@ def test_the_tenants_own_key_admits() -> None:
     key = base64.b64decode(SECRET)
     good = jwt.encode({**CLAIMS, "userid": "u"}, key)
     assert read_content_token(good, SECRET, tenant=TENANT, asset=ASSET) == Ticket(True, "u")
+    ending = jwt.encode({**CLAIMS, "exp": 4_000_000_000}, key)
+    assert read_content_token(ending, SECRET, tenant=TENANT, asset=ASSET) == Ticket(True, None, 4_000_000_000)
     assert asset_named(good) == str(ASSET)
     # another asset or tenant, a changed letter, a tenant without a key, a token that is over
     assert read_content_token(good, SECRET, tenant=TENANT, asset=UUID(int=3)) == REFUSED
@@ -59,5 +63,11 @@ def test_the_tenants_own_key_admits() -> None:
     assert read_content_token(good, "", tenant=TENANT, asset=ASSET) == REFUSED
     over = jwt.encode({**CLAIMS, "exp": 1}, key)
     assert read_content_token(over, SECRET, tenant=TENANT, asset=ASSET) == REFUSED
+    unusable: tuple[object, ...] = (None, "soon", [], float("inf"))
+    for wrong in unusable:
+        # the library refuses to write most of these
+        signed = f"{HEADER}.{part(json.dumps({**CLAIMS, 'exp': wrong}))}"
+        mac = base64.urlsafe_b64encode(hmac.digest(key, signed.encode(), "sha256")).rstrip(b"=").decode()
+        assert read_content_token(f"{signed}.{mac}", SECRET, tenant=TENANT, asset=ASSET) == REFUSED
     unsigned = jwt.encode(CLAIMS, "", algorithm="none")
     assert read_content_token(unsigned, SECRET, tenant=TENANT, asset=ASSET) == REFUSED

@@ -57,7 +57,7 @@ async def _source(
     refusal = judge(
         found.policy,
         ViewerRequest(
-            origin=origin_asked(request.headers.get("origin"), request.headers.get("referer")),
+            origin=origin_asked(request.headers),
             own_origins=own,
             address=request.client.host if request.client else None,
             token_valid=ticket.valid if ticket else None,
@@ -65,11 +65,7 @@ async def _source(
     )
     if refusal is not None:
         raise Forbidden(f"playback is refused: {refusal.value}")
-    prefix = (
-        ""
-        if found.policy.public
-        else f"/s/{have.playback.admit(found.asset.uid, viewer=ticket.viewer if ticket else None)}"
-    )
+    prefix = "" if found.policy.public else f"/s/{have.playback.admit(found.asset.uid, ticket)}"
     media = f"{base}{prefix}/media/{asset.uid}"
     sources: dict[str, Any] = {}
     if asset.streams:
