@@ -58,7 +58,8 @@ from polycast.storage.interface import ObjectStore
 
 log = logging.getLogger(__name__)
 
-ENCODE_QUEUE, PACKAGE_QUEUE, PICTURES_QUEUE, UPKEEP_QUEUE = "encode", "package", "pictures", "upkeep"
+ENCODE_QUEUE, PACKAGE_QUEUE, PICTURES_QUEUE = "encode", "package", "pictures"
+PULL_QUEUE, UPKEEP_QUEUE = "pull", "upkeep"
 UPKEEP_JOB, VIEWS_JOB, SCRUB_JOB = "upkeep", "views", "scrub"
 
 
@@ -88,6 +89,8 @@ class Platform:
             heartbeat_s=self.settings.heartbeat_s,
             stalled_after_s=self.settings.stalled_after_s,
             grace_s=self.settings.stop_grace_s,
+            # how long one takes, the server of somebody else decides
+            leave_room=PULL_QUEUE in queues,
         )
         loops = [self.services.jobs.run_worker(queues, concurrency, stop_event, options)]
         if ENCODE_QUEUE in queues:
@@ -261,7 +264,8 @@ def _register_jobs(
     jobs.register(PICTURES_JOB, run_pictures, queue=PICTURES_QUEUE, retry=retry)
     jobs.register(IFRAMES_JOB, run_iframes, queue=PICTURES_QUEUE, retry=retry, priority=-1)
     jobs.register(MP4_JOB, run_fallback, queue=PICTURES_QUEUE, retry=retry, priority=-1)
-    jobs.register(PULL_JOB, run_pull, queue=UPKEEP_QUEUE, retry=Retry(max_attempts=4), on_failed=pull_failed)
+    # never beside upkeep: nothing would be cleared or counted while slow servers hold its places
+    jobs.register(PULL_JOB, run_pull, queue=PULL_QUEUE, retry=Retry(max_attempts=4), on_failed=pull_failed)
     jobs.register(UPKEEP_JOB, run_upkeep, queue=UPKEEP_QUEUE, cron="* * * * *")
     jobs.register(SCRUB_JOB, run_scrubber, queue=UPKEEP_QUEUE, cron="*/5 * * * *", priority=-10)
     jobs.register(VIEWS_JOB, run_views, queue=UPKEEP_QUEUE, cron="* * * * *", priority=-1)

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     player_origin: Origin = Field(
         "",
         description="Origin of its own for player and embed pages, so that HTML of tenants in them reaches nothing of "
-        "the public URL's origin. Empty: the public URL.",
+        "the public URL's origin. Scripts in themes run there, and nowhere else. Empty: the public URL.",
     )
     trusted_proxies: Annotated[Networks, NoDecode] = Field(
         default_factory=list,
@@ -141,6 +141,12 @@ class Settings(BaseSettings):
     )
     package_workers: int = Field(
         2, ge=1, le=64, description="Probes and packagings that run at once on this machine."
+    )
+    pull_workers: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Pulls that run at once on this machine. One tenant gets about half of those free.",
     )
     heartbeat_s: float = Field(2.0, gt=0, description="Seconds between a worker's signs of life.")
     stalled_after_s: float = Field(

@@ -98,7 +98,7 @@ def worker(
     data: DataOption = None,
     queues: Annotated[
         str, typer.Option(help="Queues to work on, by commas.")
-    ] = "encode,package,pictures,upkeep",
+    ] = "encode,package,pictures,pull,upkeep",
 ) -> None:
     """Run only a job worker. May run many times, on many machines."""
     from polycast.cli import preflight

@@ -157,7 +157,7 @@ def _ready(settings: Settings, key: str | None, begun: float) -> Ready:
 
 
 def _services(settings: Settings, url: str) -> list[ServiceSpec]:
-    """The roles; encoding has a process of its own, packaging and upkeep share one."""
+    """The roles; encoding has a process of its own, all other queues share one."""
     form = "text" if settings.log_format == "auto" and sys.stderr.isatty() else settings.log_format
     environment = dict(os.environ) | {
         f"{PREFIX}DATA": str(settings.data),
@@ -191,7 +191,7 @@ def _services(settings: Settings, url: str) -> list[ServiceSpec]:
     return [
         # first, and alone until it is ready: whoever waits, waits for it
         role("api", "serving", ready=True),
-        role("package", "working", "package", "pictures", "upkeep"),
+        role("package", "working", "package", "pictures", "pull", "upkeep"),
         role("encode", "working", "encode"),
     ]
 

@@ -11,13 +11,18 @@ from polycast.db import migrate
 from polycast.proc.supervisor import stop_signals
 from polycast.settings import Settings
 
-QUEUES = ("encode", "package", "pictures", "upkeep")
-_UPKEEP_CONCURRENCY = 4  # pulls and clean-up: they wait for others, not for a processor
+QUEUES = ("encode", "package", "pictures", "pull", "upkeep")
+_UPKEEP_CONCURRENCY = 4  # clearing, counting, scrubbing: each at once, and one more
 
 
 def concurrency(settings: Settings, queue: str) -> int:
     """Jobs of one queue that run at once in one process."""
-    places = {"encode": settings.encode_slots, "package": settings.package_workers, "pictures": 1}
+    places = {
+        "encode": settings.encode_slots,
+        "package": settings.package_workers,
+        "pictures": 1,
+        "pull": settings.pull_workers,
+    }
     return places.get(queue, _UPKEEP_CONCURRENCY)
 
 

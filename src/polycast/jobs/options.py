@@ -14,6 +14,7 @@ class WorkerOptions:
         grace_s: how long running jobs may still work once it is told to stop; then they are cancelled
             and go back to the queue.
         reconnect_s: pause before it tries again when the database is gone.
+        leave_room: nobody whose jobs have a turn takes the last places; see `polycast.jobs.sharing`.
     """
 
     heartbeat_s: float = 2.0
@@ -21,3 +22,4 @@ class WorkerOptions:
     poll_s: float = 1.0
     grace_s: float = 3.0
     reconnect_s: float = 1.0
+    leave_room: bool = False

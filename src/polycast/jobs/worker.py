@@ -18,6 +18,7 @@ from polycast.jobs import failures, recovery
 from polycast.jobs.options import WorkerOptions
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import Failure, JobType, RunningJob, _running
+from polycast.jobs.sharing import SharingManager
 
 log = logging.getLogger(__name__)
 # it would write each failure a second time, with the wrapped exception and all arguments
@@ -77,6 +78,8 @@ async def _session(queue: JobQueue, queues: list[str], concurrency: int, options
         kwargs={"application_name": "polycast worker", "connect_timeout": 10},
     )
     app = App(connector=connector, periodic_defaults={"max_delay": 600})
+    if options.leave_room:
+        app.job_manager = SharingManager(connector, concurrency)
     for kind in queue.types.values():
         _add(app, queue, kind)
     async with app.open_async():
@@ -191,8 +194,9 @@ class _AttentiveWorker(Worker):
         try:
             await super()._process_job(context)
         finally:
-            if context.job.lock is not None:
-                # the next one with this lock was passed over while this one ran, and nobody tells of it
+            if context.job.lock is not None or "turn" in context.job.task_kwargs:
+                # the next one with this lock, or of this owner, was passed over while this one ran, and nobody
+                # tells of it
                 self._heard += 1
                 self._new_job_event.set()
 

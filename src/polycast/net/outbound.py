@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import httpcore
@@ -17,6 +17,8 @@ import httpx
 
 from polycast.domain.errors import Invalid, TooLarge, UpstreamFailed
 from polycast.net.addresses import AddressPolicy, Resolver
+from polycast.net.pace import Pace
+from polycast.net.source import Source, media_type, range_start, takes_ranges, total_size
 from polycast.net.transport import VettedTransport
 from polycast.net.urls import check_url, filter_headers, same_origin
 
@@ -31,8 +33,9 @@ class OutboundLimits:
         connect_s: for one connection, TLS included.
         answer_s: from the start of a request to the end of the response's header, redirects included.
         read_s: between two blocks of a body.
-        rate_window_s, min_rate_bytes_s: a body must bring this much per second over each such window, so
-            that a server that drips bytes cannot hold a worker for days.
+        rate_window_s, min_rate_bytes_s: a body must bring this much per second over each such window, new
+            connections included, so that a server that drips bytes cannot hold a worker for days. Less than
+            that, 262 kbit/s, is slower than any video plays.
         total_s: for a whole `stream`, retries included.
         redirects: followed at most.
         retries: of a broken `stream` without any progress in between.
@@ -42,7 +45,7 @@ class OutboundLimits:
     answer_s: float = 30.0
     read_s: float = 30.0
     rate_window_s: float = 60.0
-    min_rate_bytes_s: float = 1024.0
+    min_rate_bytes_s: float = 32 * 1024.0
     total_s: float = 12 * 3600.0
     redirects: int = 5
     retries: int = 4
@@ -84,6 +87,13 @@ class _BrokenOff(UpstreamFailed):
     """The way to the server failed, not the server: another try makes sense."""
 
 
+class SourceChanged(UpstreamFailed):
+    """The server has another state of the resource than the one that was begun with."""
+
+    def __init__(self) -> None:
+        super().__init__("the resource changed while it was read")
+
+
 class OutboundClient:
     """Talks to servers that callers name.
 
@@ -119,7 +129,7 @@ class OutboundClient:
         # servers of signed URLs often refuse HEAD; others leave the length out
         async with self._answer("GET", url, headers, {"range": "bytes=0-0"}) as answer:
             if answer.status_code == 416:  # an empty resource has no first byte
-                return RemoteInfo(_total(answer), _content_type(answer), True, str(answer.request.url))
+                return RemoteInfo(total_size(answer), media_type(answer), True, str(answer.request.url))
             _refuse_status(answer, {200, 206})
             return _info(answer)
 
@@ -128,29 +138,40 @@ class OutboundClient:
         url: str,
         headers: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
-    ) -> AsyncIterator[bytes]:
+        *,
+        offset: int = 0,
+        source: Source | None = None,
+        on_source: Callable[[Source], Awaitable[None]] | None = None,
+    ) -> AsyncGenerator[bytes, None]:
         """The body of a GET, in blocks.
 
         Where it breaks off, it goes on from there if the server takes ranges and the resource is provably
         the same one (If-Range with a strong validator, RFC 9110 13.1.5). Close the iterator when leaving
         early.
 
+        Args:
+            max_bytes: of the whole resource.
+            offset, source: go on with a resource of which so many bytes are there; a resumable one.
+            on_source: told what the server sends, before the first byte and whenever it is asked anew.
+
         Raises:
             TooLarge: more than `max_bytes`, announced or not.
+            SourceChanged: it cannot be gone on with.
         """
-        offset = 0
-        source: _Source | None = None
         failures = 0
         deadline = time.monotonic() + self._limits.total_s
+        pace = Pace(self._limits.rate_window_s, self._limits.min_rate_bytes_s)
         while True:
             before = offset
             try:
                 async with contextlib.aclosing(
-                    self._one_stream(url, headers, offset, source, max_bytes)
+                    self._one_stream(url, headers, offset, source, max_bytes, pace)
                 ) as blocks:
                     async for item in blocks:
-                        if isinstance(item, _Source):
+                        if isinstance(item, Source):
                             source = item
+                            if on_source is not None:
+                                await on_source(item)
                             continue
                         offset += len(item)
                         if max_bytes is not None and offset > max_bytes:
@@ -176,25 +197,28 @@ class OutboundClient:
         url: str,
         headers: Mapping[str, str] | None,
         offset: int,
-        source: "_Source | None",
+        source: Source | None,
         max_bytes: int | None,
-    ) -> AsyncGenerator["bytes | _Source", None]:
+        pace: Pace,
+    ) -> AsyncGenerator[bytes | Source, None]:
         extra: dict[str, str] = {}
         if offset and source is not None:
             extra = {"range": f"bytes={offset}-", "if-range": source.validator}
         async with self._answer("GET", url, headers, extra) as answer:
             if answer.status_code >= 500 or answer.status_code == 429:
                 raise _BrokenOff(f"the server answered {answer.status_code}")
+            if offset and answer.status_code in {200, 416}:
+                raise SourceChanged
             _refuse_status(answer, {206} if offset else {200})
             if answer.headers.get("content-encoding", "identity") != "identity":
                 raise UpstreamFailed("the server sends a content coding that was not asked for")
-            size = _total(answer)
-            if offset and (_range_start(answer) != offset or (source and source.size != size)):
-                raise UpstreamFailed("the resource changed while it was read")
+            size = total_size(answer)
+            if offset and (range_start(answer) != offset or (source and source.size != size)):
+                raise SourceChanged
             if max_bytes is not None and size is not None and size > max_bytes:
                 raise TooLarge(f"the resource is larger than {max_bytes} bytes", field="url")
-            yield _Source.of(answer, size)
-            async for block in self._body(answer):
+            yield Source.of(answer)
+            async for block in self._body(answer, pace):
                 yield block
 
     async def post_json(
@@ -221,7 +245,8 @@ class OutboundClient:
                     "POST", url, {"content-type": "application/json", **(headers or {})}, body=body
                 ) as answer,
             ):
-                async for block in self._body(answer):
+                pace = Pace(self._limits.rate_window_s, self._limits.min_rate_bytes_s)
+                async for block in self._body(answer, pace):
                     kept += block
                     if len(kept) >= max_answer_bytes:
                         break
@@ -297,40 +322,15 @@ class OutboundClient:
         with _upstream_errors():
             return await self._transport.handle_async_request(request)
 
-    async def _body(self, answer: httpx.Response) -> AsyncIterator[bytes]:
-        window_start, window_bytes = time.monotonic(), 0
+    async def _body(self, answer: httpx.Response, pace: Pace) -> AsyncIterator[bytes]:
         with _upstream_errors():
             async for block in answer.stream:  # type: ignore[union-attr]
-                waited = time.monotonic()
-                window_bytes += len(block)
-                if waited - window_start > self._limits.rate_window_s:
-                    if window_bytes < self._limits.min_rate_bytes_s * (waited - window_start):
-                        raise UpstreamFailed("the server sends too slowly")
-                    window_start, window_bytes = waited, 0
+                pace.took(len(block))
+                if pace.too_slow():
+                    raise UpstreamFailed("the server sends too slowly")
+                given = time.monotonic()
                 yield block
-                # time that our reader took is not the server's
-                window_start += time.monotonic() - waited
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What is needed to go on with a broken body; `validator` is '' if the resource cannot be recognised."""
-
-    size: int | None
-    validator: str
-    ranges: bool
-
-    @property
-    def resumable(self) -> bool:
-        return self.ranges and self.validator != ""
-
-    @classmethod
-    def of(cls, answer: httpx.Response, size: int | None) -> "_Source":
-        etag = answer.headers.get("etag", "")
-        # If-Range takes no weak etag; a date is only strong if old enough, which most media are
-        validator = etag if etag.startswith('"') else answer.headers.get("last-modified", "")
-        ranges = answer.status_code == 206 or answer.headers.get("accept-ranges", "").lower() == "bytes"
-        return cls(size, validator, ranges)
+                pace.excuse(time.monotonic() - given)
 
 
 @contextlib.contextmanager
@@ -362,34 +362,8 @@ def _follow(base: httpx.URL, location: str) -> httpx.URL:
 
 def _refuse_status(answer: httpx.Response, expected: set[int]) -> None:
     if answer.status_code not in expected:
-        if answer.status_code == 200:
-            raise UpstreamFailed("the resource changed while it was read")
         raise UpstreamFailed(f"the server answered {answer.status_code}")
 
 
 def _info(answer: httpx.Response) -> RemoteInfo:
-    ranges = answer.status_code == 206 or answer.headers.get("accept-ranges", "").lower() == "bytes"
-    return RemoteInfo(_total(answer), _content_type(answer), ranges, str(answer.request.url))
-
-
-def _content_type(answer: httpx.Response) -> str:
-    value: str = answer.headers.get("content-type", "")
-    return value.split(";", maxsplit=1)[0].strip().lower()
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _total(answer: httpx.Response) -> int | None:
-    """Size of the whole resource (RFC 9110 8.6, 14.4)."""
-    if answer.status_code in {206, 416}:
-        return _number(answer.headers.get("content-range", "").rpartition("/")[2])
-    if answer.headers.get("content-encoding", "identity") != "identity":
-        return None
-    return _number(answer.headers.get("content-length", ""))
-
-
-def _range_start(answer: httpx.Response) -> int | None:
-    unit, _, rest = answer.headers.get("content-range", "").partition(" ")
-    return _number(rest.partition("-")[0]) if unit.lower() == "bytes" else None
+    return RemoteInfo(total_size(answer), media_type(answer), takes_ranges(answer), str(answer.request.url))

@@ -1,7 +1,7 @@
 """What a file is for: the asset whose upload or fetch it is, as the file's row says it.
 
 `{"asset": uid, "upload_type": word}`, which stays for as long as the file does; of a fetch, until that is over,
-also where from and with which headers.
+also where from, with which headers, which state of it was seen, and how many parts of that are there.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from polycast.domain.access import Caller
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.services import ledger
 
-_OF_THE_FETCH = ["url", "headers", "size"]
+_OF_THE_FETCH = ["url", "headers", "size", "source", "held"]
 
 
 def meant_for(asset: UUID) -> ColumnElement[bool]:

@@ -16,7 +16,8 @@ from polycast.domain.errors import Invalid
 from polycast.domain.files import File
 from polycast.domain.states import AssetStatus, FileStatus
 from polycast.jobs.queue import JobQueue
-from polycast.net.outbound import OutboundClient
+from polycast.net.outbound import OutboundClient, SourceChanged
+from polycast.net.source import Source
 from polycast.services import ledger
 from polycast.services.assets import Assets
 from polycast.services.files import QUERY, discard_file, from_row
@@ -26,7 +27,7 @@ from polycast.services.quotas import Quotas
 from polycast.services.tenants import Tenants, as_system
 from polycast.services.uploads import Uploads
 from polycast.services.vault import Vault
-from polycast.storage.interface import ObjectStore
+from polycast.storage.interface import ObjectStore, PartInfo
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,8 @@ class Pulls:
         return made[0], info.size or 0
 
     async def run(self, file_num: int) -> None:
-        """Job `pull`: fetch a file in parts; a repeated job begins anew with the parts it lacks.
+        """Job `pull`: fetch a file in parts; a repeated job goes on behind the parts that are there, where the
+        source can be gone on with, and begins anew where it cannot.
 
         Raises:
             UpstreamFailed: for another try.
@@ -142,21 +144,69 @@ class Pulls:
             return
         quota = await self._quotas.limit(caller)
         most = self._uploads.max_bytes
-        body = Pieces(self._outbound.stream(url, headers, max_bytes=min(most, quota or most)))
-        parts: list[tuple[int, str]] = []
-        total = 0
-        while await body.more():
-            number = len(parts) + 1
-            part = await self._store.put_part(file.key, file.upload_id, number, body.take(_PART), _PART)
-            parts.append((number, part.etag))
-            total += part.size
-            if not await self._keep_alive(file.num):
-                return
-            await self._quotas.check(caller, total)
+        source, held = await self._held(file)
+        parts = [(part.number, part.etag) for part in held]
+        total = _PART * len(held)
+
+        async def seen(found: Source) -> None:
+            await self._remember(file.num, found, len(parts))
+
+        if source is None or total != source.size:
+            stream = self._outbound.stream(
+                url,
+                headers,
+                max_bytes=min(most, quota or most),
+                offset=total,
+                source=source,
+                on_source=seen,
+            )
+            body = Pieces(stream)
+            try:
+                while await body.more():
+                    number = len(parts) + 1
+                    part = await self._store.put_part(
+                        file.key, file.upload_id, number, body.take(_PART), _PART
+                    )
+                    parts.append((number, part.etag))
+                    total += part.size
+                    if not await self._keep_alive(file.num, len(parts)):
+                        return
+                    await self._quotas.check(caller, total)
+                    if not await self._wanted(file):
+                        await self.failed(file_num, "the video was deleted")
+                        return
+            except SourceChanged:
+                await self._remember(file.num, None, 0)  # the next try begins anew
+                raise
+            finally:
+                await stream.aclose()
         if not parts:
             await self.failed(file_num, "the source is empty")
             return
         await self._uploads.complete(caller, file.uid, parts)
+
+    async def _held(self, file: File) -> tuple[Source | None, list[PartInfo]]:
+        """What an earlier try left that can be gone on with: the state of the source it saw, and whole parts of it."""
+        kept = file.intent.get("source")
+        source = Source.from_json(kept) if kept else None
+        if source is None or not source.resumable:
+            return None, []
+        received = sorted(await self._uploads.list_parts(file), key=lambda part: part.number)
+        # more may lie there, of another state of the source
+        counted = received[: file.intent.get("held", 0)]
+        held = [p for n, p in enumerate(counted, 1) if p.number == n and p.size == _PART]
+        return (source, held) if held else (None, [])
+
+    async def _remember(self, file_num: int, source: Source | None, held: int) -> None:
+        """Keep with the file which state of its source is being fetched, None for none that is there still, and how
+        many of its parts are there."""
+        kept = {"source": source.to_json() if source is not None else None, "held": held}
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                update(files)
+                .where(files.c.num == file_num, files.c.status == FileStatus.UPLOADING)
+                .values(intent=files.c.intent.op("||")(kept))
+            )
 
     async def failed(self, file_num: int, message: str) -> None:
         """The fetch is given up: the asset says why, the parts are freed."""
@@ -186,13 +236,17 @@ class Pulls:
             found = await tx.execute(select(assets.c.num).where(assets.c.uid == UUID(file.intent["asset"])))
             return found.first() is not None
 
-    async def _keep_alive(self, file_num: int) -> bool:
-        """Put the file's expiry off; False when it was cancelled or deleted meanwhile."""
+    async def _keep_alive(self, file_num: int, held: int) -> bool:
+        """Put the file's expiry off, `held` parts being there; False when it was cancelled or deleted meanwhile."""
         async with self._db.transaction() as tx:
             kept = await tx.execute(
                 update(files)
                 .where(files.c.num == file_num, files.c.status == FileStatus.UPLOADING)
-                .values(expires_at=func.now() + func.make_interval(0, 0, 0, 2), updated_at=func.now())
+                .values(
+                    intent=files.c.intent.op("||")({"held": held}),
+                    expires_at=func.now() + func.make_interval(0, 0, 0, 2),
+                    updated_at=func.now(),
+                )
                 .returning(files.c.num)
             )
             return kept.first() is not None

@@ -13,8 +13,10 @@ import pytest
 
 from polycast.domain.errors import Invalid, TooLarge, UpstreamFailed
 from polycast.net.allowed import Allowed
-from polycast.net.outbound import OutboundClient, OutboundLimits, RemoteInfo
+from polycast.net.outbound import OutboundClient, OutboundLimits, RemoteInfo, SourceChanged
+from polycast.net.source import Source
 from tests.integration.net.scripted_server import Request, always, reply, serving
+from tests.support.waiting import STRETCH
 
 DATA = bytes(range(256)) * 1000
 QUICK = OutboundLimits(
@@ -48,7 +50,7 @@ async def read(
     max_bytes: int | None = None,
     headers: dict[str, str] | None = None,
 ) -> bytes:
-    async with aclosing(client.stream(url, headers, max_bytes)) as blocks:  # type: ignore[type-var]
+    async with aclosing(client.stream(url, headers, max_bytes)) as blocks:
         return b"".join([block async for block in blocks])
 
 
@@ -336,6 +338,57 @@ async def test_a_server_that_drips_its_body(client: OutboundClient) -> None:
             await read(client, server.url())
 
 
+async def test_a_byte_for_each_connection_is_no_progress(client: OutboundClient) -> None:
+    """What a server saves by hanging up and being asked again counts as time, too."""
+    async with serving(ranged('"v1"', breaks_every=1)) as server:  # type: ignore[arg-type]
+        with pytest.raises(UpstreamFailed, match="slowly"):
+            await asyncio.wait_for(read(client, server.url()), 10 * STRETCH)
+        asked = len(server.requests)
+    assert asked > 1, "each time it got a little further"
+
+
+async def test_time_that_the_reader_takes_is_not_the_servers(client: OutboundClient) -> None:
+    taken = asyncio.Event()
+
+    async def halves(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply(body=b"x" * 10, content_length="20"))
+        await writer.drain()
+        await taken.wait()
+        writer.write(b"x" * 10)
+
+    async with serving(halves) as server:
+        got = 0
+        async with aclosing(client.stream(server.url())) as blocks:
+            async for block in blocks:
+                got += len(block)
+                await asyncio.sleep(2 * QUICK.rate_window_s)  # the rate is what is tested
+                taken.set()
+    assert got == 20
+
+
+async def test_a_body_is_gone_on_with_later(client: OutboundClient) -> None:
+    seen: list[Source] = []
+
+    async def note(source: Source) -> None:
+        seen.append(source)
+
+    at = 100_000
+    async with serving(ranged('"v1"', breaks_every=len(DATA))) as server:  # type: ignore[arg-type]
+        url = server.url()
+        async with aclosing(client.stream(url, on_source=note)) as blocks:
+            async for _ in blocks:
+                break
+        (source,) = seen
+        assert source == Source(len(DATA), '"v1"', ranges=True)
+        again = Source.from_json(source.to_json())
+        assert b"".join([b async for b in client.stream(url, offset=at, source=again)]) == DATA[at:]
+        assert server.requests[-1].headers["range"] == f"bytes={at}-"
+    for other in (Source(len(DATA), '"v0"', ranges=True), Source(len(DATA) + 1, '"v1"', ranges=True)):
+        async with serving(ranged('"v1"', breaks_every=len(DATA))) as server:  # type: ignore[arg-type]
+            with pytest.raises(SourceChanged):
+                await anext(client.stream(server.url(), offset=at, source=other))
+
+
 async def test_a_body_that_stalls(client: OutboundClient) -> None:
     async def half(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(reply(body=b"x" * 10, content_length="20"))
@@ -465,7 +518,7 @@ async def test_leaving_early_closes_the_connection(client: OutboundClient) -> No
             closed.set()
 
     async with serving(endless) as server:
-        async with aclosing(client.stream(server.url())) as blocks:  # type: ignore[type-var]
+        async with aclosing(client.stream(server.url())) as blocks:
             async for _ in blocks:
                 break
         await asyncio.wait_for(closed.wait(), 5)

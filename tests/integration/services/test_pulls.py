@@ -85,7 +85,7 @@ async def test_a_video_fails_with_its_fetch(
             await uploads.cancel(studio.caller, file.uid, remove=how == "remove")
 
     if running:
-        async with studio.working("upkeep"):
+        async with studio.working("pull"):
             await until(lambda: any(r.method == "GET" for r in origin.requests), what="it is being fetched")
             await end()
             released.set()  # what comes now comes too late
@@ -135,7 +135,7 @@ async def test_what_a_fetch_needed_does_not_outlive_it(studio: Studio, origin: S
     """Addresses and headers may hold credentials: they go with the last byte, or the last try."""
     begun = [await pull(studio, origin.url(path)) for path in ("/clip.mp4", "/empty")]
     assert all({"url", "headers"} <= set(file.intent) for file in begun)
-    async with studio.working("upkeep"):
+    async with studio.working("pull"):
         await until(lambda: over(studio), timeout_s=30, what="both have ended")
     rows = await studio.rows("SELECT status, intent FROM files ORDER BY num")
     assert [row.status for row in rows] == ["completed", "error"]
