@@ -117,6 +117,7 @@ def build_platform(settings: Settings, database_url: str) -> Platform:
         ffmpeg=settings.ffmpeg or imageio_ffmpeg.get_ffmpeg_exe(),
         work_root=settings.work_folder,
         sandbox=settings.sandbox != "off",
+        unconfined_too=settings.sandbox == "prefer",
         limits=ToolLimits(memory_bytes=settings.child_memory_bytes),
     )
     outbound = OutboundClient(allow=settings.outbound_allow)

@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -20,6 +19,7 @@ from polycast.dialects.gotipath.app import create_gotipath
 from polycast.dialects.unbuilt import unbuilt
 from polycast.dialects.videokit.app import create_videokit
 from polycast.domain.errors import PolycastError, TooSlow, Unavailable
+from polycast.metrics import Metrics
 from polycast.proxies import TrustedProxies
 from polycast.services.registry import Services
 from polycast.settings import Settings
@@ -78,7 +78,10 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
     table: list[BaseRoute] = [
         Route("/healthz", _healthy),
         Route("/readyz", _Ready(services)),
-        Route("/metrics", _metrics),
+        Route(
+            "/metrics",
+            Metrics(settings.metrics_key.get_secret_value(), public=settings.metrics_public).answer,
+        ),
         Route("/", _front),
         *delivered.routes,
     ]
@@ -195,11 +198,6 @@ class _Ready:
         except PolycastError as error:
             response = JSONResponse({"error": error.message}, 503)
         await response(scope, receive, send)
-
-
-async def _metrics(request: Request) -> Response:
-    """GET /metrics: Prometheus text."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _front(request: Request) -> Response:

@@ -130,6 +130,12 @@ class Settings(BaseSettings):
         description="Internal nginx location (`/objects/`) that serves the object folder; "
         "segments are then sent by `X-Accel-Redirect`. Empty: by Polycast itself.",
     )
+    metrics_key: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer token, at least 32 characters, that opens `/metrics` to other machines. "
+        "Empty: it answers programs of this machine alone.",
+    )
+    metrics_public: bool = Field(False, description="Answer `/metrics` to everybody.")
 
     # -- processes
     api_workers: int = Field(1, ge=1, le=64, description="HTTP server processes.")
@@ -173,7 +179,7 @@ class Settings(BaseSettings):
     sandbox: Literal["require", "prefer", "off"] = Field(
         "require",
         description="Confinement of all programs that read foreign media: `require` refuses to work without it, "
-        "`prefer` warns, `off` is for trusted sources only.",
+        "`prefer` warns in the log and works, `off` is for trusted sources only.",
     )
     chunk_s: float = Field(30.0, gt=0, description="Seconds of video in one encoding job.")
     segment_s: float = Field(4.0, gt=0, le=10, description="Seconds of video in one segment, about.")
@@ -232,7 +238,7 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown dialect {unknown[0]!r}; one of {', '.join(DIALECTS)}")
         return value
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "metrics_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value() and len(value.get_secret_value()) < 32:

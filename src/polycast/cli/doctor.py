@@ -151,8 +151,9 @@ async def _sandbox(settings: Settings) -> Finding:
             "run Linux 5.13 or newer with Landlock and seccomp allowed (in containers: no custom seccomp profile "
             "that denies them); POLYCAST_SANDBOX=off is for trusted sources only"
         )
-        verdict = Verdict.FAIL if settings.sandbox == "require" else Verdict.WARN
-        return Finding("sandbox", verdict, "none: untrusted files are refused", mend)
+        if settings.sandbox == "require":
+            return Finding("sandbox", Verdict.FAIL, "none: files of users are refused", mend)
+        return Finding("sandbox", Verdict.WARN, "none: files of users are read without confinement", mend)
     shown = (
         "user, network, PID and IPC namespaces, Landlock, seccomp"
         if level is SandboxLevel.NAMESPACE

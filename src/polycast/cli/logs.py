@@ -8,6 +8,8 @@ from typing import Literal
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
+_SECRETIVE = ("httpx", "httpcore", "hpack", "h2", "botocore", "urllib3")
+
 
 class JsonLines(logging.Formatter):
     """One JSON object per record; what was given as `extra` becomes members."""
@@ -36,7 +38,8 @@ class TextLines(logging.Formatter):
 
 
 def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
-    """Send this process's log to stderr. Libraries speak up from warnings on, unless the level is debug."""
+    """Send this process's log to stderr. Libraries speak up from warnings on, unless the level is debug; those
+    that make requests do so always, since their addresses and headers hold signatures and keys."""
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextLines() if text else JsonLines())
@@ -44,3 +47,5 @@ def configure(level: str, form: Literal["auto", "text", "json"]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     logging.getLogger("polycast").setLevel(level.upper())
+    for name in _SECRETIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -35,6 +35,8 @@ async def restore(settings: Settings, path: Path, *, force: bool) -> None:
         staging = settings.data / "restore.new"
         await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
         try:
+            # the data folder lets others pass, and this holds the key of all secrets
+            staging.mkdir(mode=0o700)
             await asyncio.to_thread(archive.extract, path, staging)
             async with database(settings, migrate=False) as url:
                 await _require_quiet(url)
@@ -97,6 +99,7 @@ def _put_in_place(settings: Settings, staging: Path) -> None:
     if objects.is_dir():
         target = settings.store_folder
         if target is None:
+            (staging / archive.DATABASE).unlink()
             raise Conflict(
                 f"the media stay in {objects}: the store {settings.store_url} is not a folder; copy them there"
             )

@@ -90,7 +90,8 @@ class Tools:
     Attributes:
         ffmpeg: path of the ffmpeg binary (at least 8.1.2).
         python: interpreter for the Python children, which needs our packages.
-        sandbox: run children confined (False only in tests of machines that cannot).
+        sandbox: run children confined. False: never.
+        unconfined_too: run them without confinement where this machine has none to offer; else they are refused.
         work_root: existing folder for scratch files of the engine's callers.
         limits: for children that work through whole files.
         nice: added niceness of every child.
@@ -101,6 +102,7 @@ class Tools:
     work_root: Path
     python: str = sys.executable
     sandbox: bool = True
+    unconfined_too: bool = False
     limits: ToolLimits = field(default_factory=ToolLimits)
     nice: int = 0
     cpus: frozenset[int] | None = None
@@ -209,7 +211,9 @@ class Tools:
         limits: ToolLimits | None,
     ) -> ChildSpec:
         limits = limits or self.limits
-        policy = SandboxPolicy(read_paths=tuple(read), write_paths=tuple(write))
+        policy = SandboxPolicy(
+            read_paths=tuple(read), write_paths=tuple(write), allow_unsandboxed=self.unconfined_too
+        )
         return ChildSpec(
             argv=argv,
             stdin=stdin,

@@ -7,12 +7,16 @@ but those named, and dies with the thread that started it: the kernel ties PR_SE
 parent *thread*, so `run_child` must run in an event loop whose thread lives as long as the child.
 """
 
+import logging
+
 from polycast.proc.detect import detected
 from polycast.proc.launch import launch, resolve
 from polycast.proc.policy import SandboxLevel, SandboxPolicy, SandboxUnavailable
 from polycast.proc.run import OnLine, OnStdout, Run
 from polycast.proc.sandbox import confinement
 from polycast.proc.spec import ChildResult, ChildSpec, Limits, python_child
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "ChildResult",
@@ -62,4 +66,6 @@ async def run_child(
             sandbox = confinement(spec.sandbox, argv, namespaces)
         elif not spec.sandbox.allow_unsandboxed:
             raise SandboxUnavailable("this server cannot isolate the reading of media files")
+        else:
+            log.warning("%s runs unconfined: this machine offers no sandbox (polycast doctor)", spec.program)
     return await Run(spec, await launch(spec, argv, sandbox), on_line, on_stdout).to_end()

@@ -50,6 +50,22 @@ async def test_restore_does_not_overwrite_unless_told(tmp_path: Path) -> None:
     assert await knows(load(data=tmp_path / "two"), key)
 
 
+async def test_what_a_restore_lays_out_is_for_its_user_alone(tmp_path: Path) -> None:
+    settings, _ = await install(tmp_path / "one")
+    await back_up(settings, tmp_path / "b.tar", objects=True)
+    other = load(data=tmp_path / "two", store="s3://films")
+    umask = os.umask(0o022)
+    try:
+        with pytest.raises(Conflict, match="copy them there"):
+            await restore(other, tmp_path / "b.tar", force=False)
+    finally:
+        os.umask(umask)
+    # the media are left there to be copied; the database and the key are where they belong
+    staging = other.data / "restore.new"
+    assert staging.stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in staging.iterdir() if path.name != MANIFEST] == ["objects"]
+
+
 async def test_without_objects_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings, _ = await install(tmp_path / "one")
     await back_up(settings, tmp_path / "b.tar", objects=False)
