@@ -12,8 +12,6 @@ LONGEST = 400
 LONG: dict[str, str] = {
     "src/polycast/services/assets.py": "every use case that holds the asset's row",
     "src/polycast/services/uploads.py": "one life of a file, from its first part to its last",
-    "src/polycast/services/pipeline/process.py": "the plan of an output and what follows from it",
-    "src/polycast/services/pipeline/records.py": "what all steps of the pipeline read and write",
 }
 
 

@@ -19,21 +19,18 @@ from polycast.media.encode_split import EncodedChunk
 from polycast.services import ledger
 from polycast.services.crashpoints import reached
 from polycast.services.making import fallback_lock, iframes_lock
+from polycast.services.pipeline.endings import fail_generation, settle
 from polycast.services.pipeline.plan import GenerationPlan, SharedTrack, sound_grid_of
 from polycast.services.pipeline.records import (
     OPEN,
     UNPLANNED,
     NewTrack,
-    Work,
-    fail_generation,
     list_tracks,
-    load_work,
     move_generation,
     open_generations,
-    settle,
-    take_work,
 )
 from polycast.services.pipeline.trail import Trail
+from polycast.services.pipeline.work import Work, load_work, take_work
 from polycast.services.pipeline.workspace import GROWING_LOG, Workspace
 
 MP4_JOB = "mp4_fallback"

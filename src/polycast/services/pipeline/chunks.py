@@ -27,21 +27,13 @@ from polycast.services import ledger
 from polycast.services.crashpoints import reached
 from polycast.services.making import lock_asset
 from polycast.services.pipeline.choice import choose
+from polycast.services.pipeline.endings import fail_generation, finish_output, refresh_progress
 from polycast.services.pipeline.plan import GenerationPlan, sound_grid_of
-from polycast.services.pipeline.records import (
-    OPEN,
-    Work,
-    book_bytes,
-    fail_generation,
-    finish_output,
-    move_generation,
-    refresh_progress,
-    take_work,
-    wake_assembly,
-)
+from polycast.services.pipeline.records import OPEN, book_bytes, move_generation, wake_assembly
 from polycast.services.pipeline.sound import Pieces
 from polycast.services.pipeline.teller import Teller
 from polycast.services.pipeline.trail import Trail
+from polycast.services.pipeline.work import Work, take_work
 from polycast.services.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,9 @@ from polycast.media.toolkit import MediaToolkit
 from polycast.services import ledger
 from polycast.services.asset_rows import with_tracks
 from polycast.services.making import lock_asset
-from polycast.services.pipeline.records import Work, book_bytes, load_work, newest_published
+from polycast.services.pipeline.records import book_bytes, newest_published
 from polycast.services.pipeline.trail import Trail
+from polycast.services.pipeline.work import Work, load_work
 from polycast.services.pipeline.workspace import Workspace
 
 

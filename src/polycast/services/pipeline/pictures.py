@@ -22,8 +22,9 @@ from polycast.services import ledger
 from polycast.services.crashpoints import reached
 from polycast.services.making import lock_asset
 from polycast.services.pipeline.choice import Choice, ChosenCaption, choose
-from polycast.services.pipeline.records import Work, book_bytes, load_work
+from polycast.services.pipeline.records import book_bytes
 from polycast.services.pipeline.trail import Trail
+from polycast.services.pipeline.work import Work, load_work
 from polycast.services.pipeline.workspace import Local, Workspace
 
 log = logging.getLogger(__name__)

@@ -1,180 +1,32 @@
-"""What the steps of the pipeline read and write in the database, in one place.
-
-Whoever changes rows below an asset takes the asset's row first (`take_work`, `lock_asset`): steps of one
-asset, its deletion and the replacing of its source so come one after the other and never deadlock. A step
-then looks whether it is still wanted: the output's epoch is the round a plan was made in.
-"""
+"""Generations and tracks in the database, as the steps of the pipeline read and write them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, and_, cast, delete, exists, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.tables import (
-    asset_sources,
     assets,
-    chunk_jobs,
-    files,
     generations,
-    organizations,
-    outputs,
-    tenants,
     tracks,
 )
-from polycast.domain.access import Caller, TenantRef
-from polycast.domain.assets import AssetSource
-from polycast.domain.files import File
-from polycast.domain.presets import PRESETS, Preset
-from polycast.domain.states import AssetStatus, GenerationState, OutputStatus, check_generation_move
-from polycast.domain.tenants import TenantSettings
+from polycast.domain.states import AssetStatus, GenerationState, check_generation_move
 from polycast.domain.tracks import TrackLog
 from polycast.jobs.queue import JobQueue
-from polycast.jobs.registry import running_job
 from polycast.services import ledger
-from polycast.services.asset_rows import source_from_row
-from polycast.services.files import QUERY as FILE_QUERY
-from polycast.services.files import from_row as file_from_row
-from polycast.services.making import ASSEMBLE_JOB, lock_asset, scratch_folder
+from polycast.services.making import ASSEMBLE_JOB
 from polycast.services.originals import drop_replaced
-from polycast.services.tenants import as_system
+from polycast.services.pipeline.work import Work
 
-SYSTEM = "system:pipeline"
 OPEN = (GenerationState.BUILDING, GenerationState.GROWING)
 UNPLANNED = -1
 """`chunks` of a plan that is still being made"""
 FIRST_ROUND = 1
 """the epoch of outputs whose asset has got files once"""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An output with all that its work needs.
-
-    Attributes:
-        sources: (file, how it is used), in order; deleted files are left out.
-        preset: already limited to the resolutions the tenant allows.
-    """
-
-    output_num: int
-    output_uid: UUID
-    epoch: int
-    name: str
-    main: bool
-    asset_num: int
-    asset_uid: UUID
-    asset_status: AssetStatus
-    caller: Caller
-    settings: TenantSettings
-    preset: Preset
-    sources: tuple[tuple[File, AssetSource], ...]
-
-    @property
-    def folder(self) -> str:
-        """Key prefix of all media of the asset."""
-        return f"media/{self.asset_uid}/"
-
-    @property
-    def round(self) -> str:
-        """Which making of the output this is; another source or a repair begins another."""
-        return str(self.epoch)
-
-    @property
-    def scratch(self) -> str:
-        """Key prefix of what is kept only while this round is made."""
-        return scratch_folder(self.output_uid, self.epoch)
-
-
-async def take_work(
-    tx: AsyncConnection, output_num: int, epoch: int | None = None, *, settled: bool = False
-) -> Work | None:
-    """The work of an output, its asset locked; None when it is gone, settled, or of another round.
-
-    Args:
-        epoch: the round that is meant; None: whichever it is.
-    """
-    asset = (await tx.execute(select(outputs.c.asset_num).where(outputs.c.num == output_num))).scalar()
-    if asset is None or not await lock_asset(tx, asset):
-        return None
-    work = await load_work(tx, output_num, settled=settled)
-    return work if work is not None and epoch in (None, work.epoch) else None
-
-
-async def load_work(tx: AsyncConnection, output_num: int, *, settled: bool = False) -> Work | None:
-    """The work of an output; None when it (or its asset or tenant) is gone. To act on it, use `take_work`.
-
-    Args:
-        settled: also one that is available or failed already; else that is None too.
-    """
-    row = (
-        await tx.execute(
-            select(
-                outputs.c.num,
-                outputs.c.uid,
-                outputs.c.epoch,
-                outputs.c.name,
-                outputs.c.preset,
-                outputs.c.main,
-                outputs.c.status,
-                assets.c.num.label("asset_num"),
-                assets.c.uid.label("asset_uid"),
-                assets.c.status.label("asset_status"),
-                tenants.c.num.label("tenant_num"),
-                tenants.c.uid.label("tenant_uid"),
-                tenants.c.slug,
-                tenants.c.status.label("tenant_status"),
-                tenants.c.settings,
-                tenants.c.organization_num,
-                organizations.c.uid.label("organization_uid"),
-            )
-            .join(assets, assets.c.num == outputs.c.asset_num)
-            .join(tenants, tenants.c.num == assets.c.tenant_num)
-            .join(organizations, organizations.c.num == tenants.c.organization_num)
-            .where(outputs.c.num == output_num, tenants.c.deleted_at.is_(None))
-        )
-    ).first()
-    if row is None or (row.status != OutputStatus.PROCESSING and not settled):
-        return None
-    used = (
-        await tx.execute(
-            select(asset_sources)
-            .where(asset_sources.c.asset_num == row.asset_num, asset_sources.c.file_num.is_not(None))
-            .order_by(asset_sources.c.position)
-        )
-    ).all()
-    found = {
-        f.num: file_from_row(f)
-        for f in await tx.execute(FILE_QUERY.where(files.c.num.in_([u.file_num for u in used])))
-    }
-    settings = TenantSettings.from_json(row.settings)
-    preset = PRESETS[row.preset]
-    if settings.resolutions and not preset.audio_only:
-        preset = preset.limited_to(settings.resolutions)
-    ref = TenantRef(
-        row.tenant_num,
-        row.tenant_uid,
-        row.organization_num,
-        row.organization_uid,
-        row.slug,
-        row.tenant_status,
-    )
-    return Work(
-        output_num=row.num,
-        output_uid=row.uid,
-        epoch=row.epoch,
-        name=row.name,
-        main=row.main,
-        asset_num=row.asset_num,
-        asset_uid=row.asset_uid,
-        asset_status=AssetStatus(row.asset_status),
-        caller=as_system(ref, SYSTEM),
-        settings=settings,
-        preset=preset,
-        sources=tuple((found[u.file_num], source_from_row(u)) for u in used if u.file_num in found),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,159 +208,3 @@ async def open_generations(tx: AsyncConnection, work: Work) -> list[int]:
         .order_by(generations.c.number)
     )
     return [row.num for row in rows]
-
-
-async def settle(tx: AsyncConnection, jobs: JobQueue, work: Work) -> None:
-    """After a generation was published or failed: end the output when nothing of it is left to do, else wake
-    what waits for the change."""
-    waiting = await open_generations(tx, work)
-    for num in waiting:
-        await wake_assembly(tx, jobs, num)
-    if waiting:
-        return
-    failed = (
-        await tx.execute(
-            select(outputs.c.error)
-            .join(generations, generations.c.output_num == outputs.c.num)
-            .where(
-                outputs.c.num == work.output_num,
-                generations.c.state == GenerationState.FAILED,
-                generations.c.plan["round"].astext == work.round,
-                generations.c.plan["step"].astext == "ladder",
-            )
-            .limit(1)
-        )
-    ).first()
-    if failed is not None:
-        await fail_output(tx, jobs, work, failed.error or "the processing failed")
-    else:
-        await finish_output(tx, work)
-
-
-async def finish_output(
-    tx: AsyncConnection, work: Work, *, key: str | None = None, size: int | None = None
-) -> None:
-    """The output is whole; what was kept while it was made goes."""
-    await tx.execute(delete(chunk_jobs).where(chunk_jobs.c.output_num == work.output_num))
-    await tx.execute(
-        update(outputs)
-        .where(outputs.c.num == work.output_num)
-        .values(
-            status=OutputStatus.AVAILABLE,
-            progress=1,
-            error=None,
-            key=key,
-            size=size,
-            completed_at=func.now(),
-            updated_at=func.now(),
-        )
-    )
-    await tx.execute(update(assets).where(assets.c.num == work.asset_num).values(updated_at=func.now()))
-    await ledger.discard(tx, [work.scratch])
-    await ledger.record(tx, work.caller, "output.available", "asset", work.asset_uid, {"output": work.name})
-
-
-async def drop_chunks(tx: AsyncConnection, jobs: JobQueue, where: Any) -> None:
-    """Forget chunk jobs: waiting ones never start, running ones are cancelled (but not who calls this)."""
-    own = running_job()
-    gone = await tx.execute(
-        delete(chunk_jobs).where(where).returning(chunk_jobs.c.job_id, chunk_jobs.c.state)
-    )
-    for row in gone.all():
-        if row.state == "released" and row.job_id is not None and (own is None or own.id != row.job_id):
-            await jobs.cancel(tx, row.job_id)
-
-
-async def fail_generation(
-    tx: AsyncConnection, jobs: JobQueue, work: Work, generation: int, message: str
-) -> None:
-    """A generation cannot be made. A first rung below it is finished nevertheless; without one all fails."""
-    row = (await tx.execute(select(generations).where(generations.c.num == generation))).first()
-    if row is None or row.state not in OPEN or row.plan["round"] != work.round:
-        return
-    if row.plan["step"] != "ladder":
-        await fail_output(tx, jobs, work, message)
-        return
-    await tx.execute(
-        update(generations)
-        .where(generations.c.num == generation)
-        .values(state=GenerationState.FAILED, updated_at=func.now())
-    )
-    await drop_chunks(tx, jobs, chunk_jobs.c.generation_num == generation)
-    await tx.execute(update(outputs).where(outputs.c.num == work.output_num).values(error=message))
-    await settle(tx, jobs, work)
-
-
-async def fail_output(tx: AsyncConnection, jobs: JobQueue, work: Work, message: str) -> None:
-    """The output cannot be made; the asset fails with it only if it is the main one and nothing plays.
-
-    A generation that was still growing ends, too: it has a beginning and will never have an end.
-    """
-    await tx.execute(
-        update(outputs)
-        .where(outputs.c.num == work.output_num)
-        .values(status=OutputStatus.ERROR, error=message, completed_at=func.now(), updated_at=func.now())
-    )
-    await tx.execute(
-        update(generations)
-        .where(generations.c.output_num == work.output_num, generations.c.state.in_(OPEN))
-        .values(state=GenerationState.FAILED, updated_at=func.now())
-    )
-    await drop_chunks(tx, jobs, chunk_jobs.c.output_num == work.output_num)
-    await ledger.discard(tx, [work.scratch])
-    await ledger.record(
-        tx,
-        work.caller,
-        "output.failed",
-        "asset",
-        work.asset_uid,
-        {"output": work.name, "reason": message},
-    )
-    if not work.main:
-        return
-    plays = select(generations.c.num).where(
-        generations.c.output_num == work.output_num, generations.c.state == GenerationState.PUBLISHED
-    )
-    if (await tx.execute(plays.limit(1))).first() is None:
-        await tx.execute(
-            update(assets)
-            .where(assets.c.num == work.asset_num)
-            .values(status=AssetStatus.ERROR, error=message, updated_at=func.now())
-        )
-        await ledger.record(tx, work.caller, "asset.failed", "asset", work.asset_uid, {"reason": message})
-
-
-async def refresh_progress(tx: AsyncConnection, output_num: int) -> None:
-    """The output's progress: the chunk jobs of its round by weight; 1 is said only by `finish_output`.
-
-    It never falls. As long as a part is not planned yet nobody knows the share of what is, and it stands still.
-    """
-    of_round = and_(
-        generations.c.output_num == outputs.c.num,
-        generations.c.plan["round"].astext == cast(outputs.c.epoch, String),
-    )
-    share = (
-        select(
-            func.coalesce(
-                func.sum(chunk_jobs.c.weight * chunk_jobs.c.progress)
-                / func.nullif(func.sum(chunk_jobs.c.weight), 0),
-                0,
-            )
-        )
-        .join(generations, generations.c.num == chunk_jobs.c.generation_num)
-        .where(of_round)
-        .correlate(outputs)
-        .scalar_subquery()
-    )
-    unplanned = select(generations.c.num).where(
-        of_round, generations.c.state.in_(OPEN), generations.c.plan["chunks"].astext == str(UNPLANNED)
-    )
-    await tx.execute(
-        update(outputs)
-        .where(
-            outputs.c.num == output_num,
-            outputs.c.status == OutputStatus.PROCESSING,
-            ~exists(unplanned.correlate(outputs)),
-        )
-        .values(progress=func.greatest(outputs.c.progress, func.least(share, 0.999)))
-    )

@@ -17,7 +17,7 @@ from polycast.jobs.dispatcher import Dispatcher
 from polycast.media.chunks import Chunk
 from polycast.media.encode_source import PreparedSource
 from polycast.media.toolkit import MediaToolkit
-from polycast.services.pipeline.records import Work, take_work
+from polycast.services.pipeline.work import Work, take_work
 from polycast.services.pipeline.workspace import Workspace
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from polycast.db.engine import Database
 from polycast.db.tables import assets, generations, outputs
 from polycast.services import ledger
 from polycast.services.making import scratch_folder
-from polycast.services.pipeline.records import Work
+from polycast.services.pipeline.work import Work
 
 
 class Trail:

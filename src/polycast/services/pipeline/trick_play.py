@@ -9,8 +9,9 @@ from polycast.domain.states import GenerationState
 from polycast.media.iframes import iframe_log
 from polycast.services.asset_rows import with_tracks
 from polycast.services.making import lock_asset
-from polycast.services.pipeline.records import NewTrack, Work, list_tracks, load_work, newest_published
+from polycast.services.pipeline.records import NewTrack, list_tracks, newest_published
 from polycast.services.pipeline.trail import Trail
+from polycast.services.pipeline.work import Work, load_work
 from polycast.services.pipeline.workspace import Workspace
 
 
