@@ -12,7 +12,7 @@ from polycast.db.tables import outputs
 from polycast.protocols.signing import Session, sign_session
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant
-from tests.integration.delivery.published import Published, publish_file
+from tests.integration.delivery.published import Published, new_tenant, publish_file
 from tests.integration.delivery.test_sessions import ALLOWED, TOKEN_ONLY, content_token, system
 
 EVIL = "https://evil.example"
@@ -111,6 +111,17 @@ async def test_a_limited_file_plays_inside_a_session_on_allowed_pages(
     config = (await client.get(f"/play/{made.code}/config.json")).json()
     assert re.fullmatch(rf"{own}/s/[^/]+{file_of(made)}", config["sources"]["mp4"])
     assert (await client.get(config["sources"]["mp4"])).status_code == 200
+
+
+async def test_shared_caches_keep_no_limited_file(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish_file(services, tenant)
+    assert (await client.get(file_of(made))).headers["cache-control"] == "public, max-age=300"
+    limited = await publish_file(services, await new_tenant(services, "with a list"))
+    await services.domains.add(system(limited.tenant), ALLOWED)
+    answer = await client.get(file_of(limited), headers={"origin": ALLOWED}, follow_redirects=True)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, max-age=300")
 
 
 @pytest.mark.parametrize(
