@@ -7,7 +7,7 @@ also where from, with which headers, which state of it was seen, and how many pa
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal, update
+from sqlalchemy import ColumnElement, Text, cast, func, literal, literal_column, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +21,8 @@ _OF_THE_FETCH = ["url", "headers", "size", "source", "held"]
 
 def meant_for(asset: UUID) -> ColumnElement[bool]:
     """The files that were begun for an asset, whether they arrived or not."""
-    named: ColumnElement[str] = files.c.intent["asset"].astext
+    # in just these words, which are those of the index
+    named: ColumnElement[str] = literal_column("(files.intent ->> 'asset')", Text)
     return named == str(asset)
 
 

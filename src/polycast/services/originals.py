@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.tables import asset_sources, files
@@ -24,12 +24,13 @@ async def drop_belongings(
         tenant, asset: numbers of their rows. uid: of the asset.
         with_sources: also the files it was made from and those begun for it, but none that another asset uses.
     """
-    chosen: ColumnElement[bool] = files.c.asset_num == asset
+    found = [select(files.c.num).where(files.c.asset_num == asset)]
     if with_sources:
-        used = select(asset_sources.c.file_num).where(asset_sources.c.asset_num == asset)
+        found.append(select(asset_sources.c.file_num).where(asset_sources.c.asset_num == asset))
         # an upload that was interrupted, or replaced, names the asset only in its intent
-        chosen = or_(chosen, files.c.num.in_(used), meant_for(uid))
-    await _drop(tx, tenant, chosen, user=asset)
+        found.append(select(files.c.num).where(meant_for(uid)))
+    # each by an index of its own: one condition with OR would look at every file of the tenant
+    await _drop(tx, tenant, files.c.num.in_(union_all(*found)), user=asset)
 
 
 async def drop_replaced(tx: AsyncConnection, caller: Caller, asset: UUID) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
@@ -25,6 +25,7 @@ from polycast.jobs.queue import JobQueue
 from polycast.services.assets import AssetFilter, Assets
 from polycast.services.files import Files
 from polycast.services.filters import ListFilter
+from polycast.services.originals import drop_belongings
 from polycast.services.tenants import Tenants
 from polycast.services.vault import Vault
 from tests.support.postgres import RunPostgres
@@ -275,3 +276,26 @@ async def test_files(
     best, found = await _timed(filled, name, lambda: files.list(filled.caller, page, chosen, kind=kind))
     assert found.items
     assert best < PAGE_S * STRETCH
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_goes_with_an_asset_is_found_by_indexes(filled: Filled) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def watch(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        if "FROM files" in statement:
+            asked.append((statement, parameters))
+
+    event.listen(filled.db.engine.sync_engine, "before_cursor_execute", watch)
+    uid = uuid4()  # nothing goes: later tests find all that is there
+    async with filled.db.transaction() as tx:
+        await drop_belongings(tx, filled.caller.tenant.num, 1, uid, with_sources=True)
+        await tx.rollback()
+    event.remove(filled.db.engine.sync_engine, "before_cursor_execute", watch)
+    assert any("intent ->>" in statement for statement, _ in asked)
+    async with filled.db.connect() as tx:
+        for statement, parameters in asked:
+            rows = await tx.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+            plan = "\n".join(str(row[0]) for row in rows)
+            assert ("ix_files_intent_asset" in plan) is ("intent ->>" in statement), plan
+            assert "Seq Scan on files" not in plan

@@ -82,6 +82,12 @@ files = Table(
     Index("ix_files_tenant_purpose", "tenant_num", "purpose", "status", "num"),
     Index("ix_files_expires", "expires_at", postgresql_where=text("status = 'uploading'")),
     Index("ix_files_asset", "asset_num"),
+    # found when the asset that an upload was begun for goes
+    Index(
+        "ix_files_intent_asset",
+        text("(intent ->> 'asset')"),
+        postgresql_where=text("(intent ->> 'asset') IS NOT NULL"),
+    ),
     Index("ix_files_tags", "tags", postgresql_using="gin"),
     Index("ix_files_attributes", "attributes", postgresql_using="gin"),
     Index("ix_files_grams", "grams", postgresql_using="gin"),
