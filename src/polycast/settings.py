@@ -4,6 +4,7 @@ Each comes from the environment (`POLYCAST_…`), else from the file `polycast.e
 from its default. docs/configuration.md is generated from this file.
 """
 
+import contextlib
 import os
 import secrets
 from functools import cached_property
@@ -276,7 +277,7 @@ class Settings(BaseSettings):
         scheme = "https" if self.tls_certificate else "http"
         anywhere = self.http_host in ("", "0.0.0.0", "::", "127.0.0.1")  # noqa: S104
         host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
-        return f"{scheme}://{'localhost' if anywhere else host}:{self.http_port}"
+        return f"{scheme}://{loopback() if anywhere else host}:{self.http_port}"
 
     @property
     def store_url(self) -> str:
@@ -326,6 +327,19 @@ class Settings(BaseSettings):
             Invalid: the file is there but holds no key.
         """
         return self.secret_key.get_secret_value() or _secret_file(self.data / SECRET_FILE)
+
+
+def loopback(hosts: Path = Path("/etc/hosts")) -> str:
+    """The name of this machine for programs on it: its number where its table of hosts does not know `localhost`.
+
+    A minimal system has no such table, and most programs would then ask a name server, which does not know either.
+    """
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in hosts.read_text(encoding="utf-8").splitlines():
+            address, *names = line.partition("#")[0].split() or [""]
+            if address == "127.0.0.1" and "localhost" in names:
+                return "localhost"
+    return "127.0.0.1"
 
 
 def load(**given: object) -> Settings:
