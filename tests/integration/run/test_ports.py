@@ -6,6 +6,7 @@ import pytest
 
 from polycast.cli.ports import check_free, free_port
 from polycast.domain.errors import Conflict
+from polycast.settings import loopback
 
 
 def _has_ipv6() -> bool:
@@ -22,7 +23,7 @@ def _has_ipv6() -> bool:
     [
         "127.0.0.1",
         "0.0.0.0",
-        "localhost",
+        loopback(),
         *(
             pytest.param(host, marks=pytest.mark.skipif(not _has_ipv6(), reason="no IPv6"))
             for host in ("::", "::1")
