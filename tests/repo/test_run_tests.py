@@ -13,24 +13,24 @@ from tests.repo.files import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
-def _run(*arguments: str, path: str) -> "subprocess.CompletedProcess[str]":
-    # a run of its own, not a worker of this one
+def _run(folder: Path, *arguments: str, path: str) -> "subprocess.CompletedProcess[str]":
+    # a run of its own, not a worker of this one, and with a folder of its own: it ends what killed runs left there
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("POLYCAST_", "PYTEST_"))
     }
     return subprocess.run(
         [sys.executable, "scripts/run_tests.py", *arguments],
         cwd=ROOT,
-        env=clean | {"PATH": path},
+        env=clean | {"PATH": path, "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_a_run_without_any_test_fails() -> None:
-    done = _run("--fast", "tests/repo/test_words.py", "-k", "mistyped", path=os.environ["PATH"])
-    assert done.returncode != 0
+def test_a_run_without_any_test_fails(tmp_path: Path) -> None:
+    done = _run(tmp_path, "--fast", "tests/repo/test_words.py", "-k", "mistyped", path=os.environ["PATH"])
+    assert done.returncode == 5, done.stdout + done.stderr
     said, total = done.stdout.splitlines()[-2:]
     assert said.startswith("No test was run")
     assert total.startswith("0 passed, 0 failed")
@@ -38,7 +38,7 @@ def test_a_run_without_any_test_fails() -> None:
 
 def test_a_run_without_a_browser_says_so_above_its_sum(tmp_path: Path) -> None:
     """On a machine that has none and installs none: no program is found there."""
-    done = _run("tests/repo/test_words.py", "-k", "changelog", path=str(tmp_path))
+    done = _run(tmp_path, "tests/repo/test_words.py", "-k", "changelog", path=str(tmp_path / "none"))
     assert done.returncode == 0, done.stdout + done.stderr
     said, total = done.stdout.splitlines()[-2:]
     assert said.startswith("NOT TESTED: the player in a browser.")
