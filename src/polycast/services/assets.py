@@ -1,13 +1,11 @@
 """Assets: create, find, change and delete what can be played."""
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
-    and_,
     delete,
     func,
     insert,
@@ -20,26 +18,30 @@ from polycast.db.engine import DEADLOCK, Database, retrying
 from polycast.db.tables import (
     asset_sources,
     assets,
-    collections,
     files,
     outputs,
-    tags,
 )
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import Asset, AssetSource
-from polycast.domain.errors import Conflict, Invalid, NotFound
-from polycast.domain.media import SourceInfo
-from polycast.domain.paging import Page, PageRequest, grams
+from polycast.domain.errors import Conflict, NotFound
+from polycast.domain.paging import Page, PageRequest
 from polycast.domain.presets import DEFAULT_PRESET, PRESETS
 from polycast.domain.states import AssetStatus, FileStatus
-from polycast.domain.tenants import SWITCHES
 from polycast.domain.titles import settled
 from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
+from polycast.services.asset_changes import (
+    AssetChanges,
+    change_asset,
+    collection_num,
+    own_asset,
+    reference,
+    searchable,
+)
 from polycast.services.asset_details import find_asset, find_assets, load_asset
-from polycast.services.checks import checked_metadata, checked_text, checked_words
+from polycast.services.checks import check_source, checked_metadata, checked_text
 from polycast.services.crashpoints import reached
-from polycast.services.filters import COMMON, ListFilter, Listing, flat, given, searched
+from polycast.services.filters import COMMON, ListFilter, Listing, given, searched
 from polycast.services.making import cancel_work, discard_later, enqueue_process, lock_asset, scratch_folder
 from polycast.services.originals import drop_belongings
 
@@ -90,28 +92,6 @@ class NewAsset(TypedDict, total=False):
     upload_type: str
     output_name: str
     status: AssetStatus | None
-
-
-@dataclass(frozen=True, slots=True)
-class AssetChanges:
-    """What may change of an asset; None stays as it is.
-
-    Attributes:
-        title: counts more than one in the metadata; see domain/titles.
-        metadata: merged by key.
-        settings: playback switches: True, False or None (inherit), by name of domain/tenants.SWITCHES.
-        collection: uid of a collection, or "" for none.
-    """
-
-    title: str | None = None
-    description: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    tags: Sequence[str] | None = None
-    attributes: Sequence[str] | None = None
-    settings: Mapping[str, bool | None] | None = None
-    collection: UUID | str | None = None
-    reference_id: str | None = None
-    custom_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +147,7 @@ class Assets:
         caller.require(Permission.WRITE)
         uid = uid or uuid4()
         preset = preset or DEFAULT_PRESET
-        reference_id, custom_id = _reference(reference_id, "reference_id"), _reference(custom_id, "custom_id")
+        reference_id, custom_id = reference(reference_id, "reference_id"), reference(custom_id, "custom_id")
         if preset not in PRESETS:
             raise NotFound("preset", preset)
         title, meta = settled(title or None, metadata or {})
@@ -183,7 +163,7 @@ class Assets:
                     title=title,
                     description=description,
                     metadata=meta,
-                    grams=_grams(uid, title, description, meta, ()),
+                    grams=searchable(uid, title, description, meta, ()),
                     preset=preset,
                     collection_num=await collection_num(tx, caller, collection, held=True),
                     reference_id=reference_id,
@@ -243,7 +223,7 @@ class Assets:
                 raise NotFound("file", source.file_uid)
             if row.status != FileStatus.COMPLETED:
                 raise Conflict(f"file {source.file_uid} is {row.status}, not completed")
-            _check_source(row.probe, source)
+            check_source(row.probe, source)
             total += row.size or 0
             await tx.execute(
                 insert(asset_sources).values(
@@ -397,7 +377,7 @@ class Assets:
 
     async def _delete(self, caller: Caller, uid: UUID, with_files: bool) -> None:
         async with self._db.transaction() as tx:
-            row = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
+            row = (await tx.execute(select(assets).where(own_asset(caller, uid)).with_for_update())).first()
             if row is None:
                 raise NotFound("asset", uid)
             made = (
@@ -409,132 +389,3 @@ class Assets:
             await discard_later(tx, [f"media/{uid}/", *(scratch_folder(output.uid) for output in made)])
             await ledger.count(tx, row.tenant_num, "stored_bytes", -row.stored_size, uid)
             await ledger.record(tx, caller, "asset.deleted", "asset", uid, {"title": row.title})
-
-
-async def change_asset(tx: AsyncConnection, caller: Caller, uid: UUID, changes: AssetChanges) -> int:
-    """Change what is said of an asset, in the caller's transaction; the row stays locked until its end.
-
-    Returns:
-        The asset's number.
-
-    Raises:
-        NotFound: it is not the tenant's. Invalid: see `Assets.update`.
-    """
-    # the collection first: whoever deletes one goes from it to its assets
-    collection = await collection_num(tx, caller, changes.collection, held=True)
-    old = (await tx.execute(select(assets).where(_own(caller, uid)).with_for_update())).first()
-    if old is None:
-        raise NotFound("asset", uid)
-    values = _changed(old, changes)
-    if changes.collection is not None:
-        values["collection_num"] = collection
-    if "tags" in values:
-        await remember_tags(tx, caller, values["tags"])
-    values["grams"] = _grams(
-        uid, *(values.get(k, getattr(old, k)) for k in ("title", "description", "metadata", "tags"))
-    )
-    await tx.execute(update(assets).where(assets.c.num == old.num).values(**values, updated_at=func.now()))
-    await ledger.record(
-        tx, caller, "asset.updated", "asset", uid, {"fields": sorted(set(values) - {"grams"})}
-    )
-    return int(old.num)
-
-
-def _check_source(probe: dict[str, Any] | None, source: AssetSource) -> None:
-    """Refuse at once what would end as an asset in error; a file nobody could read says so by itself."""
-    if probe is None or not (source.tracks or source.kinds):
-        return
-    info = SourceInfo.from_json(probe)
-    groups = {"video": info.video, "audio": info.audio, "captions": info.captions}
-    inside = {"video": info.main_video, "audio": info.audio, "caption": info.captions}
-    if source.kinds and not any(inside.get(kind) for kind in source.kinds):
-        raise Invalid(
-            f"the file has no {' or '.join(source.kinds)} in it", field="transcodedSources.fileTypesFlag"
-        )
-    for track in source.tracks:
-        if track.kind == "video" and source.kinds and "video" not in source.kinds:
-            raise Invalid(
-                "a video track is named of a file that is not given as video",
-                field="transcodedSources.fileTypesFlag",
-            )
-        if not any(each.id == track.track for each in groups.get(track.kind, ())):  # type: ignore[attr-defined]
-            raise Invalid(
-                f"the file has no {track.kind} track {track.track[:64]}",
-                field="transcodedSources.transcodingTracks",
-            )
-
-
-def _own(caller: Caller, uid: UUID) -> Any:
-    return and_(assets.c.uid == uid, assets.c.tenant_num == caller.tenant.num)
-
-
-def _changed(old: Any, changes: AssetChanges) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    title, meta = settled(changes.title, changes.metadata or {}, was=old.title, had=old.metadata)
-    if changes.title is not None or title != old.title:
-        values["title"] = checked_text(title, "title", 1024)
-    if changes.description is not None:
-        values["description"] = checked_text(changes.description, "description", 64 * 1024)
-    if changes.metadata is not None:
-        values["metadata"] = checked_metadata(meta)
-    elif changes.title is not None and meta != old.metadata:
-        values["metadata"] = meta
-    if changes.tags is not None:
-        values["tags"] = checked_words(changes.tags, "tags")
-    if changes.attributes is not None:
-        values["attributes"] = checked_words(changes.attributes, "attributes")
-    for name in ("reference_id", "custom_id"):
-        if (value := getattr(changes, name)) is not None:
-            values[name] = _reference(value, name)
-    if changes.settings is not None:
-        unknown = set(changes.settings) - set(SWITCHES)
-        if unknown:
-            raise Invalid(f"{min(unknown)} is not a switch of an asset", field=min(unknown))
-        merged = {**old.settings, **changes.settings}
-        values["settings"] = {k: v for k, v in merged.items() if v is not None}
-    return values
-
-
-def _grams(
-    uid: UUID, title: str, description: str, metadata: Mapping[str, Any], words: Sequence[str]
-) -> list[str]:
-    # the exact comparison sees the metadata as JSON text, so that its escapes are searched alike
-    text = json.dumps(metadata, ensure_ascii=False)
-    return grams(str(uid), title, description, flat(dict(metadata)), text, *words)
-
-
-def _reference(text: str | None, field: str) -> str | None:
-    """A caller's own reference; "" and None are none."""
-    return checked_text(text, field, 256) or None if text is not None else None
-
-
-async def collection_num(
-    tx: AsyncConnection, caller: Caller, uid: UUID | str | None, *, held: bool = False
-) -> int | None:
-    """The row of a collection; None for None and "". Raises NotFound for others'.
-
-    Args:
-        held: it stays until the transaction ends, so that something can be put into it.
-    """
-    if uid is None or uid == "":
-        return None
-    query = select(collections.c.num).where(
-        collections.c.uid == uid, collections.c.tenant_num == caller.tenant.num
-    )
-    num = (await tx.execute(query.with_for_update(read=True, key_share=True) if held else query)).scalar()
-    if num is None:
-        raise NotFound("collection", uid)
-    return int(num)
-
-
-async def remember_tags(tx: AsyncConnection, caller: Caller, names: Sequence[str]) -> None:
-    """Give each new tag of the tenant its row and so its id."""
-    from sqlalchemy.dialects.postgresql import insert as upsert
-
-    if names:
-        await tx.execute(
-            upsert(tags)
-            # in one order always: two who make the same tags would wait for each other
-            .values([{"tenant_num": caller.tenant.num, "name": name} for name in sorted(names)])
-            .on_conflict_do_nothing()
-        )

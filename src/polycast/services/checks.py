@@ -1,11 +1,13 @@
-"""What texts, words and free maps may be stored: the same rules for every noun."""
+"""What may be stored: texts, words and free maps by the same rules for every noun, and what a file may be asked for."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from polycast.domain.assets import AssetSource
 from polycast.domain.errors import Invalid
+from polycast.domain.media import SourceInfo
 
 MAX_METADATA_BYTES = 64 * 1024
 MAX_METADATA_DEPTH = 64
@@ -106,3 +108,34 @@ def checked_words(words: Sequence[str], name: str) -> list[str]:
     if len(out) > MAX_WORDS:
         raise Invalid(f"at most {MAX_WORDS} {name}", field=name)
     return out
+
+
+def check_source(probe: dict[str, Any] | None, source: AssetSource) -> None:
+    """Refuse at once what would end as an asset in error; a file nobody could read says so by itself.
+
+    Args:
+        probe: of the file, as JSON; None: nobody has looked into it yet.
+
+    Raises:
+        Invalid: a kind or track is asked for that the file does not have.
+    """
+    if probe is None or not (source.tracks or source.kinds):
+        return
+    info = SourceInfo.from_json(probe)
+    groups = {"video": info.video, "audio": info.audio, "captions": info.captions}
+    inside = {"video": info.main_video, "audio": info.audio, "caption": info.captions}
+    if source.kinds and not any(inside.get(kind) for kind in source.kinds):
+        raise Invalid(
+            f"the file has no {' or '.join(source.kinds)} in it", field="transcodedSources.fileTypesFlag"
+        )
+    for track in source.tracks:
+        if track.kind == "video" and source.kinds and "video" not in source.kinds:
+            raise Invalid(
+                "a video track is named of a file that is not given as video",
+                field="transcodedSources.fileTypesFlag",
+            )
+        if not any(each.id == track.track for each in groups.get(track.kind, ())):  # type: ignore[attr-defined]
+            raise Invalid(
+                f"the file has no {track.kind} track {track.track[:64]}",
+                field="transcodedSources.transcodingTracks",
+            )

@@ -17,7 +17,8 @@ from polycast.domain.assets import Tag
 from polycast.domain.errors import Invalid, NotFound
 from polycast.domain.states import FileStatus
 from polycast.services import ledger
-from polycast.services.assets import AssetChanges, Assets, change_asset, remember_tags
+from polycast.services.asset_changes import AssetChanges, change_asset, remember_tags
+from polycast.services.assets import Assets
 from polycast.services.checks import checked_text, checked_words
 
 MAX_CHAPTERS = 500

@@ -22,7 +22,8 @@ from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, 
 from polycast.domain.states import FileStatus
 from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
 from polycast.services import ledger
-from polycast.services.assets import AssetChanges, Assets, change_asset
+from polycast.services.asset_changes import AssetChanges, change_asset
+from polycast.services.assets import Assets
 from polycast.services.checks import checked_file_name, checked_metadata
 from polycast.services.crashpoints import reached
 from polycast.services.files import (

@@ -12,7 +12,7 @@ from PIL import Image
 
 from polycast.domain.assets import AssetSource
 from polycast.domain.errors import Conflict, NotFound, PolycastError, QuotaExceeded
-from polycast.services.assets import AssetChanges
+from polycast.services.asset_changes import AssetChanges
 from polycast.services.presentation import NewImage
 from tests.support.studio import Studio
 

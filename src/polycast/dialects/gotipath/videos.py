@@ -27,7 +27,8 @@ from polycast.domain.assets import Asset
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
 from polycast.domain.presets import PRESETS
-from polycast.services.assets import AssetChanges, AssetFilter
+from polycast.services.asset_changes import AssetChanges
+from polycast.services.assets import AssetFilter
 from polycast.services.filters import ListFilter
 from polycast.services.registry import Services
 

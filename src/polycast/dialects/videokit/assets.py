@@ -36,7 +36,8 @@ from polycast.domain.assets import AssetSource
 from polycast.domain.errors import NotSupported
 from polycast.domain.ids import parse_uid
 from polycast.domain.paging import PageRequest
-from polycast.services.assets import AssetChanges, AssetFilter
+from polycast.services.asset_changes import AssetChanges
+from polycast.services.assets import AssetFilter
 from polycast.services.filters import ListFilter
 
 MAX_SOURCES, MAX_TRACKS, MAX_PAIRS = 32, 128, 1000

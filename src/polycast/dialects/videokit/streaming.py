@@ -32,7 +32,8 @@ from polycast.dialects.videokit.wire import (
 from polycast.domain.access import Permission
 from polycast.domain.errors import Invalid
 from polycast.domain.paging import PageRequest
-from polycast.services.assets import AssetChanges, AssetFilter
+from polycast.services.asset_changes import AssetChanges
+from polycast.services.assets import AssetFilter
 from polycast.services.filters import ListFilter
 
 router = Section(route_class=StrictRoute, tags=["streaming.assets"])
