@@ -84,7 +84,7 @@ class GotipathOwner:
                 return Asked(library, body=body)
             case "pull_video":
                 body = {"name": "x", "url": self._source, "collection_id": await self._collection()}
-                return Asked(library, body=body, events=("asset.created", "file.started"))
+                return Asked(library, body=body, events=("file.started", "asset.created"))
             case "get_video":
                 return Asked({**library, "videoId": self._video})
             case "get_video_by_custom_field":

@@ -160,7 +160,8 @@ async def test_a_closed_terminal_stops_everything(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     data = tmp_path / "data"
     process = subprocess.Popen(  # noqa: ASYNC220
-        ["setsid", "--ctty", *command("up")],
+        # where tests run under `nohup` they would pass on that nothing is to end with a terminal
+        ["env", "--default-signal=HUP", "setsid", "--ctty", *command("up")],
         env=environment(DATA=str(data), HTTP_HOST="127.0.0.1", HTTP_PORT="0"),
         stdin=theirs,
         stdout=theirs,
