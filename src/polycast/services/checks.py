@@ -125,17 +125,15 @@ def check_source(probe: dict[str, Any] | None, source: AssetSource) -> None:
     groups = {"video": info.video, "audio": info.audio, "captions": info.captions}
     inside = {"video": info.main_video, "audio": info.audio, "caption": info.captions}
     if source.kinds and not any(inside.get(kind) for kind in source.kinds):
-        raise Invalid(
-            f"the file has no {' or '.join(source.kinds)} in it", field="transcodedSources.fileTypesFlag"
-        )
+        raise Invalid(f"the file has no {' or '.join(source.kinds)} in it", field="sources.kinds")
     for track in source.tracks:
         if track.kind == "video" and source.kinds and "video" not in source.kinds:
             raise Invalid(
                 "a video track is named of a file that is not given as video",
-                field="transcodedSources.fileTypesFlag",
+                field="sources.kinds",
             )
         if not any(each.id == track.track for each in groups.get(track.kind, ())):  # type: ignore[attr-defined]
             raise Invalid(
                 f"the file has no {track.kind} track {track.track[:64]}",
-                field="transcodedSources.transcodingTracks",
+                field="sources.tracks",
             )

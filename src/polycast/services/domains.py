@@ -68,7 +68,7 @@ class Domains:
         caller.require(Permission.MANAGE)
         where = [domains.c.tenant_num == caller.tenant.num]
         if player is None and analytics is None:
-            raise Invalid("playerDomainId or analyticsDomainId is required", field="playerDomainId")
+            raise Invalid("the id of a domain is required", field="player_domain")
         if player is not None:
             where.append(domains.c.uid == player)
         if analytics is not None:

@@ -131,7 +131,7 @@ class ApiKeys:
         """
         caller.require(Permission.MANAGE)
         if role is Role.OWNER:
-            raise Invalid("the role is not one of a tenant", field="roleId")
+            raise Invalid("the role is not one of a tenant", field="role")
         return await self._insert(
             caller, name, role, caller.tenant.num, secret or new_key(), expires_at, shown_again=shown_again
         )
@@ -166,7 +166,7 @@ class ApiKeys:
     ) -> ApiKey:
         name = checked_name(name)
         if expires_at is not None and expires_at <= datetime.now(UTC):
-            raise Invalid("the key would be refused from the start", field="expiresAt")
+            raise Invalid("the key would be refused from the start", field="expires_at")
         async with self._db.transaction() as tx:
             row = (
                 await tx.execute(
@@ -274,7 +274,7 @@ class ApiKeys:
         """
         caller.require(Permission.MANAGE)
         if role is Role.OWNER:
-            raise Invalid("the role is not one of a tenant", field="roleId")
+            raise Invalid("the role is not one of a tenant", field="role")
         name = checked_name(name)
         if caller.actor == f"key:{uid}" and Permission.MANAGE not in PERMISSIONS[role]:
             raise Conflict("a key cannot lower its own role")

@@ -68,7 +68,7 @@ class Outputs:
                 "an output id has 1 to 128 letters, digits, dots, dashes or underscores", field="id"
             )
         if expires_at is not None and expires_at <= datetime.now(UTC):
-            raise Invalid("the expiration date is in the past", field="expirationDate")
+            raise Invalid("the expiration date is in the past", field="expires_at")
         async with self._db.transaction() as tx:
             row = await _locked(tx, caller, asset)
             if row.status not in (AssetStatus.AVAILABLE, AssetStatus.PROCESSING, AssetStatus.QUEUED):

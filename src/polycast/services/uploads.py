@@ -129,7 +129,7 @@ class Uploads:
         friendly = checked_file_name(friendly_name, "friendlyName") if friendly_name is not None else ""
         meta = checked_metadata(metadata or {})
         if size is not None and not 0 < size <= self.max_bytes:
-            raise Invalid(f"the file size must be 1 to {self.max_bytes} bytes", field="fileSize")
+            raise Invalid(f"the file size must be 1 to {self.max_bytes} bytes", field="size")
         plan = plan_parts(size, part_size) if size is not None else None
         await self._quotas.check(caller, size or 0)
         uid = uuid4()
@@ -491,11 +491,11 @@ class Uploads:
     def _part_limit(self, file: File, number: int) -> int:
         if file.declared_size is None or file.part_size is None:
             if not 1 <= number <= MAX_PARTS:
-                raise Invalid(f"part numbers are 1 to {MAX_PARTS}", field="partNumber")
+                raise Invalid(f"part numbers are 1 to {MAX_PARTS}", field="part_number")
             return MAX_PART_SIZE
         plan = plan_parts(file.declared_size, file.part_size)
         if not 1 <= number <= plan.parts_count:
-            raise Invalid(f"part numbers are 1 to {plan.parts_count}", field="partNumber")
+            raise Invalid(f"part numbers are 1 to {plan.parts_count}", field="part_number")
         return plan.last_part_size if number == plan.parts_count else plan.part_size
 
     async def _by_uid(self, uid: UUID) -> File:

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from polycast.dialects.bodies import MAX_BODY, MAX_OPEN_BODY, MAX_VALUES
 from polycast.dialects.videokit.app import create_videokit
+from tests.contract.videokit.conftest import Shared
 from tests.contract.videokit.kit import Kit, error_of
 from tests.support.raw import connected
 
@@ -223,3 +224,13 @@ async def test_parameters_without_a_value_are_not_given(kit: Kit) -> None:
 async def test_numbers_of_pages_have_a_bound(kit: Kit) -> None:
     assert (await kit.call("GET", "/vod/v1/files?page=9999"))["items"] == []
     assert "page" in await kit.refused(400, "GET", "/vod/v1/files?page=2147483647")
+
+
+async def test_refusals_name_fields_as_this_api_does(kit: Kit, shared: Shared) -> None:
+    start = {"name": "a.mp4", "friendlyName": "a", "fileSize": 2**60}
+    assert "fileSize: " in await kit.refused(400, "POST", "/vod/v1/files/start", start)
+    late = {"preset": "mp4", "expirationDate": "2020-01-01T00:00:00Z"}
+    assert "expirationDate: " in await kit.refused(
+        400, "POST", f"/vod/v1/assets/{shared.asset}/outputs", late
+    )
+    assert "playerDomainId: " in await kit.refused(400, "DELETE", "/streaming/v1/domains")

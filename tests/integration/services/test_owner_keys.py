@@ -62,4 +62,4 @@ async def test_a_key_with_an_end_is_refused_from_then_on(database: Database) -> 
             await keys.caller_for(made.uid)
     with pytest.raises(Invalid) as refused:
         await keys.create(system, "Late", Role.VIEWER, expires_at=datetime.now(UTC))
-    assert refused.value.field == "expiresAt"
+    assert refused.value.field == "expires_at"

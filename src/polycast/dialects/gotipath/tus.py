@@ -76,7 +76,7 @@ async def tus_create(
     asset = await services.assets.get(caller, uid(VideoId, "video"))
     said = parse_metadata(metadata)
     name = said.get("filename") or said.get("name") or "upload"
-    with fields_named(name="Upload-Metadata"):
+    with fields_named(name="Upload-Metadata", size="Upload-Length"):
         upload = await services.tus.create(
             caller,
             name=name,

@@ -23,7 +23,7 @@ from polycast.dialects.videokit import (
     streaming,
     unbuilt,
 )
-from polycast.dialects.videokit.envelope import envelope, service_status
+from polycast.dialects.videokit.envelope import FIELDS, envelope, service_status
 from polycast.dialects.videokit.lenient import Lenient
 from polycast.domain import errors
 from polycast.services.registry import Services
@@ -73,8 +73,9 @@ async def _domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.PolycastError)
     found = service_status(error)
     message = str(found["message"])
-    if error.field and error.field not in message:
-        message = f"{error.field}: {message}"
+    field = FIELDS.get(error.field or "", error.field)
+    if field and field not in message:
+        message = f"{field}: {message}"
     return envelope(int(str(found["status"])), str(found["code"]), message)
 
 

@@ -23,6 +23,17 @@ STATUS: dict[type[errors.PolycastError], tuple[int, str]] = {
     errors.UpstreamFailed: (502, "upstream"),
 }
 
+# fields of the domain by the names that this API gives them
+FIELDS: dict[str, str] = {
+    "expires_at": "expirationDate",
+    "part_number": "partNumber",
+    "player_domain": "playerDomainId",
+    "role": "roleId",
+    "size": "fileSize",
+    "sources.kinds": "transcodedSources.fileTypesFlag",
+    "sources.tracks": "transcodedSources.transcodingTracks",
+}
+
 
 def service_status(error: errors.PolycastError) -> dict[str, object]:
     """A ServiceStatus for an error of the domain."""
