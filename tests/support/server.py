@@ -19,7 +19,7 @@ import psutil
 
 from polycast.domain.access import Role
 from polycast.settings import load
-from tests.support.waiting import STRETCH
+from tests.support.waiting import STRETCH, until
 
 if TYPE_CHECKING:
     from polycast.bootstrap import Platform
@@ -140,8 +140,16 @@ class PolycastServer:
         found = [child for child in self.family() if words in _command(child)]
         return [child for child in found if "polycast.cli." in " ".join(_command(child))]
 
-    def encoding(self, how: Literal["suspend", "resume"]) -> None:
-        """Let the encoders stand still, or go on."""
+    async def suspend_encoding(self) -> None:
+        """Let the encoders stand still; they start while the server is ready already."""
+        await until(lambda: self.role("encode"), timeout_s=20, what="the encoders' process")
+        self._encoders("suspend")
+
+    def resume_encoding(self) -> None:
+        """Let them go on."""
+        self._encoders("resume")
+
+    def _encoders(self, how: Literal["suspend", "resume"]) -> None:
         for worker in self.role("encode"):
             for process in [worker, *worker.children(recursive=True)]:
                 with suppress(psutil.NoSuchProcess):

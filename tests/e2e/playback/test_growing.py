@@ -35,7 +35,7 @@ def short_chunks(postgres: RunPostgres, tmp_path_factory: pytest.TempPathFactory
     server = PolycastServer(tmp_path_factory.mktemp("growing"), url, {"chunk_s": 4})
     server.start()
     yield server
-    server.encoding("resume")
+    server.resume_encoding()
     server.stop()
     postgres.drop(url)
 
@@ -58,7 +58,7 @@ async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
 
     await waiting.until(plays, timeout_s=60, what="the first part plays")
     # the encoder stands still: what plays now is all there is
-    short_chunks.encoding("suspend")
+    await short_chunks.suspend_encoding()
     assert await _offered(publisher, asset) == {"hls"}
     await page.goto(asset.play)
     await record(page)
@@ -71,7 +71,7 @@ async def test_plays_from_zero_while_it_grows_and_takes_the_better_tracks(
     assert await page.evaluate("polycast.player.seekRange().end") < SECONDS - 2
     # the whole length is known all the same
     assert await page.locator(".pc-total").text_content() == "0:30"
-    short_chunks.encoding("resume")
+    short_chunks.resume_encoding()
     await until(page, "polycast.video.currentTime > 9", deadline_s=40)
     # a pause is the moment for better tracks
     await page.keyboard.press("k")

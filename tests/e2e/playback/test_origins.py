@@ -29,7 +29,7 @@ def two_origins(postgres: RunPostgres, tmp_path_factory: pytest.TempPathFactory)
     server = PolycastServer(tmp_path_factory.mktemp("origins"), url, names, port)
     server.start()
     yield server
-    server.encoding("resume")
+    server.resume_encoding()
     server.stop()
     postgres.drop(url)
 
@@ -40,7 +40,7 @@ async def test_a_page_on_the_players_origin_follows_what_is_being_made(
     public = str(two_origins.settings["public_url"])
     publisher = Publisher(public, two_origins.admin_key)
     # nothing is made before the page has asked more than once
-    two_origins.encoding("suspend")
+    await two_origins.suspend_encoding()
     asset = await publisher.create(media.clip("long_gop"))
     answered: list[int] = []
     page.on(
@@ -52,7 +52,7 @@ async def test_a_page_on_the_players_origin_follows_what_is_being_made(
     await waiting.until(
         lambda: len(answered) > 1, timeout_s=30, what="the second answer of the configuration"
     )
-    two_origins.encoding("resume")
+    two_origins.resume_encoding()
     await until(page, "polycast.video.currentTime > 0.5", deadline_s=45)
     await publisher.complete(asset)
     assert set(answered) <= {200, 304}
