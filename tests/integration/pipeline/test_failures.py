@@ -1,6 +1,7 @@
 """What cannot be made ends, says why in words for its owner, and leaves nothing behind."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,12 @@ async def test_deleting_ends_the_encoder(studio: Studio, media: Media) -> None:
     )
 
     def encoders() -> list[psutil.Process]:
-        return [c for c in psutil.Process().children(recursive=True) if "ffmpeg" in c.name()]
+        found = []
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # ended since it was listed
+                if "ffmpeg" in child.name():
+                    found.append(child)
+        return found
 
     async with studio.working():
         await until(encoders, timeout_s=40, what="an encoder runs")

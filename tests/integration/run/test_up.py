@@ -77,20 +77,20 @@ def test_the_key_is_shown_once_without_a_file(tmp_path: Path, postgres: RunPostg
     argv = command("up", "--data", str(tmp_path), "--port", "0")
     shown = []
     for _ in range(2):
-        process = subprocess.Popen(
+        with subprocess.Popen(
             argv,
             env=os.environ | {"POLYCAST_DATABASE_URL": url},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "is ready" in line:
-                break
-        process.send_signal(signal.SIGTERM)
-        shown.append(process.stdout.read())
-        assert process.wait(30 * STRETCH) == 0
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if "is ready" in line:
+                    break
+            process.send_signal(signal.SIGTERM)
+            shown.append(process.stdout.read())
+            assert process.wait(30 * STRETCH) == 0
     assert "admin key: pc_" in shown[0]
     assert "admin key" not in shown[1]
     postgres.drop(url)
