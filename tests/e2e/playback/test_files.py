@@ -94,10 +94,15 @@ async def test_what_surrounds_the_picture_is_there(page: Page, file: Published) 
     await page.get_by_role("button", name="Lighthouse").click()
     await until(page, "polycast.video.currentTime >= 4 && polycast.video.currentTime < 6")
     await bar(page)
-    box = await page.locator(".pc-track").bounding_box()
-    assert box is not None
-    await page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 2)
-    await until(page, "document.querySelector('.pc-picture').style.backgroundImage.includes('storyboard')")
+    shown = "document.querySelector('.pc-picture').style.backgroundImage.includes('storyboard')"
+
+    async def pointed() -> bool:  # the bar may still be sliding in
+        box = await page.locator(".pc-track").bounding_box()
+        assert box is not None
+        await page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 2)
+        return bool(await page.evaluate(shown))
+
+    await waiting.until(pointed, timeout_s=15, what=shown)
     await expect(page.locator(".pc-preview-text")).to_contain_text("Lighthouse")
 
 

@@ -194,6 +194,9 @@ async def test_beacons_tell_the_session(page: Page, site: Site) -> None:
     # each step waits for the event that the player itself hears: keys are faster than events of the media
     await page.keyboard.press("k")
     await until(page, "document.querySelector('.pc-root').classList.contains('is-paused')")
+    # what lasts for less than 20 ms is not told
+    await page.evaluate("() => { window.paused = performance.now(); }")
+    await until(page, "performance.now() - window.paused > 50")
     await page.evaluate(
         "() => { polycast.video.addEventListener('seeked', () => { window.sought = true; }); }"
     )
