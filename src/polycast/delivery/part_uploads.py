@@ -34,7 +34,8 @@ _ERRORS: dict[type[PolycastError], tuple[int, str, str | None]] = {
     BadToken: (403, "SignatureDoesNotMatch", "The request signature does not match"),
     NotFound: (404, "NoSuchUpload", "The upload does not exist"),
     Conflict: (409, "InvalidRequest", None),
-    TooSlow: (408, "RequestTimeout", None),
+    # as S3 says it: uploaders try a 400 again and give up for good at a 408
+    TooSlow: (400, "RequestTimeout", None),
     TooLarge: (413, "EntityTooLarge", None),
     QuotaExceeded: (403, "QuotaExceeded", None),
     Unavailable: (503, "SlowDown", None),

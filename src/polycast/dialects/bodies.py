@@ -11,11 +11,12 @@ from starlette.types import Message, Receive
 
 from polycast.domain.errors import TooLarge
 
-MAX_BODY: Final = 2 * 1024 * 1024
-"""bytes; the longest that means anything, a completion of 10 000 parts, has half of it"""
+MAX_BODY: Final = 8 * 1024 * 1024
+"""bytes; the longest that means anything is a completion of 10 000 parts, of each of which browser clients send all
+the headers that the answer to it had"""
 MAX_OPEN_BODY: Final = 64 * 1024
 """bytes, where anybody may call"""
-MAX_VALUES: Final = 50_000
+MAX_VALUES: Final = 250_000
 """JSON values in one body: each costs hundreds of bytes once it is parsed, and as many again where it is wrong"""
 
 T = TypeVar("T")

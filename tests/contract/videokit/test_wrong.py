@@ -117,7 +117,7 @@ async def test_paths_with_slashes_and_without_versions(kit: Kit) -> None:
 
 
 async def test_bodies_have_a_bound(kit: Kit) -> None:
-    big = b'{"name": "' + b"x" * 5_000_000 + b'"}'
+    big = b'{"name": "' + b"x" * MAX_BODY + b'"}'
     answer = await kit.api.post("/vod/v1/files/start", content=big)
     assert answer.status_code == 413
     error_of(answer)

@@ -1,6 +1,7 @@
 """Callers first, bodies then: what a route asks before it reads."""
 
 import asyncio
+import json
 from typing import Annotated, Any
 
 import httpx
@@ -115,3 +116,14 @@ async def test_bounds(app: FastAPI) -> None:
     assert await _answer(app, "/open", "", b"{}" + padding[:MAX_OPEN_BODY]) == 413
     assert await _answer(app, "/known", "Ada", b'{"a":[' + b"1," * (MAX_VALUES - 2) + b"1]}") == 200
     assert await _answer(app, "/known", "Ada", b'{"a":[' + b"1," * MAX_VALUES + b"1]}") == 413
+
+
+async def test_ten_thousand_parts_with_the_headers_of_each_answer_are_read(app: FastAPI) -> None:
+    """Browser clients complete with whatever they could read of each part's answer."""
+    headers = {
+        "access-control-allow-origin": "*", "access-control-expose-headers": "ETag", "access-control-max-age": "86400",
+        "content-length": "0", "date": "Fri, 27 Nov 2026 12:00:00 GMT", "server": "nginx",
+        "strict-transport-security": "max-age=31536000; includeSubDomains", "etag": '"' + "0" * 32 + '"',
+    }  # fmt: skip
+    parts = [{"PartNumber": number, **headers, "ETag": headers["etag"]} for number in range(1, 10_001)]
+    assert await _answer(app, "/known", "ann", json.dumps({"parts": parts}).encode()) == 200

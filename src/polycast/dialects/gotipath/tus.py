@@ -22,7 +22,7 @@ from polycast.dialects.gotipath.uploads import media_type
 from polycast.dialects.gotipath.wire import uid
 from polycast.dialects.routing import Section
 from polycast.domain.access import Caller
-from polycast.domain.errors import ChecksumMismatch, Conflict, Invalid, NotFound, TooLarge
+from polycast.domain.errors import ChecksumMismatch, Conflict, Invalid, NotFound, TooLarge, TooSlow
 from polycast.services.registry import Services
 from polycast.services.tus import TusUpload, parse_metadata
 from polycast.services.tus_pieces import CHECKSUMS, Checksum
@@ -139,7 +139,8 @@ async def tus_patch(
             size=int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None,
             checksum=announced,
         )
-    except Conflict as error:
+    except (Conflict, TooSlow) as error:
+        # clients of tus ask where the upload stands and go on; a 408 ends it for them
         return envelope(409, error.message)
     except ChecksumMismatch as error:
         return envelope(CHECKSUM_MISMATCH, error.message)
