@@ -113,6 +113,8 @@ class Incoming:
         coming = set(self._coming[file.num])
         stored = await self._store.list_parts(file.key, file.upload_id)
         async with self._db.transaction() as tx:
+            # in this order, as whoever adds: first the tenant's turn, then the row
+            await self._quotas.turn(tx, file.tenant_num)
             await tx.execute(select(files.c.num).where(files.c.num == file.num).with_for_update())
             # what came to its end while the list was made is in neither of the other two
             coming |= self._coming[file.num]

@@ -43,9 +43,19 @@ class Quotas:
 
     async def check_tenant_in_turn(self, tx: AsyncConnection, tenant_num: int, size: int) -> None:
         """As `check_in_turn`, where nobody calls: a part of an upload knows its tenant alone."""
-        if await self._limit(tx, tenant_num) is not None:
-            await tx.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_num)))
+        if await self.turn(tx, tenant_num):
             await self._check(tx, tenant_num, size)
+
+    async def turn(self, tx: AsyncConnection, tenant_num: int) -> bool:
+        """Be alone with a tenant's room until the transaction ends; to be called before any row of it is locked.
+
+        Returns:
+            Whether its room has a limit at all; without one nobody waits.
+        """
+        if await self._limit(tx, tenant_num) is None:
+            return False
+        await tx.execute(select(func.pg_advisory_xact_lock(_LOCK, tenant_num)))
+        return True
 
     async def _limit(self, tx: AsyncConnection, tenant_num: int) -> int | None:
         own = await tx.execute(select(tenants.c.quota_bytes).where(tenants.c.num == tenant_num))
