@@ -69,7 +69,6 @@ def up(
 @app.command()
 def api(data: DataOption = None, port: PortOption = None, host: HostOption = None) -> None:
     """Run only the HTTP server: the APIs, players and delivery."""
-    from polycast.cli import preflight
     from polycast.cli.ports import check_free, free_port
     from polycast.cli.serving import serve
 
@@ -79,8 +78,7 @@ def api(data: DataOption = None, port: PortOption = None, host: HostOption = Non
     check_free(settings.http_host, settings.http_port)  # before a database is started for nothing
 
     async def serve_beside_database() -> None:
-        await preflight.check(settings)
-        async with _role(settings) as url:
+        async with _role(settings, serves=True) as url:
             os.environ[f"{PREFIX}DATABASE_URL"] = url
             os.environ[f"{PREFIX}HTTP_PORT"] = str(settings.http_port)
             typer.echo(f"serving {settings.local_url} until Ctrl-C")
@@ -101,7 +99,6 @@ def worker(
     ] = "encode,package,pictures,pull,upkeep",
 ) -> None:
     """Run only a job worker. May run many times, on many machines."""
-    from polycast.cli import preflight
     from polycast.cli.logs import configure
     from polycast.cli.working import QUEUES, work
 
@@ -114,8 +111,7 @@ def worker(
     configure(settings.log_level, settings.log_format)
 
     async def work_beside_database() -> None:
-        await preflight.check(settings, serves=False)
-        async with _role(settings) as url:
+        async with _role(settings, serves=False) as url:
             typer.echo(f"working on {', '.join(chosen)} until Ctrl-C")
             await work(settings, url, chosen)
 
@@ -123,13 +119,16 @@ def worker(
 
 
 @asynccontextmanager
-async def _role(settings: Settings) -> AsyncIterator[str]:
+async def _role(settings: Settings, *, serves: bool) -> AsyncIterator[str]:
     """URL of the database, for a process that serves or works by itself on this data folder."""
+    from polycast.cli import preflight
     from polycast.cli.installation import check_key, database, make_folder, require_owner
     from polycast.cli.locks import role
 
     require_owner(settings.data / SECRET_FILE)
+    # before what lies in it: it has rights of its own, by which the database's account comes through
     make_folder(settings.data)
+    await preflight.check(settings, serves=serves)
     with role(settings.data):
         async with database(settings) as url:
             await check_key(settings, url)

@@ -22,9 +22,9 @@ def settled(
         was, had: title and metadata so far.
     """
     inside = _title_in(written)
-    if title is None:
-        title = was if inside is None else inside
     had = had or {}
+    if title is None:
+        title = inside if inside is not None else was or _title_in(had) or ""
     kept = {key: value for key, value in {**had, **written}.items() if not _names_title(key)}
     if title and (inside is not None or any(_names_title(key) for key in had)):
         kept[MEMBER] = title

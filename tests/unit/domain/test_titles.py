@@ -46,3 +46,7 @@ def test_of_a_change(
 def test_who_looks_for_it_in_the_metadata_finds_it() -> None:
     assert with_title("A", {"x": 1}) == {"x": 1, "Title": "A"}
     assert with_title("", {"x": 1}) == {"x": 1}
+
+
+def test_a_title_that_stands_in_the_metadata_alone_is_kept() -> None:
+    assert settled(None, {"x": 1}, was="", had={"title": "Foo"}) == ("Foo", {"x": 1, "Title": "Foo"})

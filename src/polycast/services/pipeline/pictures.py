@@ -15,6 +15,7 @@ from polycast.domain.files import File
 from polycast.domain.media import SourceInfo
 from polycast.media.captions import convert_captions, extract_all_captions
 from polycast.media.images import frames, poster, preview
+from polycast.media.pictures import OURS
 from polycast.media.storyboard import storyboard
 from polycast.media.toolkit import MediaToolkit
 from polycast.protocols.language import normalize
@@ -96,6 +97,8 @@ class Pictures:
         try:
             return list(await maker(path, info, out))
         except (MediaError, ChildFailed) as error:
+            if isinstance(error, ChildFailed) and error.reason in OURS:
+                raise  # it says nothing of the film: tried again, and what is there stays
             await self._space.blame_space(error)
             log.warning("no %s for asset %s: %s", name, work.asset_uid, error)
             return []
