@@ -42,7 +42,7 @@ from polycast.services.asset_details import find_asset, find_assets, load_asset
 from polycast.services.checks import check_source, checked_metadata, checked_text
 from polycast.services.crashpoints import reached
 from polycast.services.filters import COMMON, ListFilter, Listing, given, searched
-from polycast.services.making import cancel_work, discard_later, enqueue_process, lock_asset, scratch_folder
+from polycast.services.making import cancel_work, discard_later, lock_asset, scratch_folder, start_again
 from polycast.services.originals import drop_belongings
 
 # as the index has it; titles that agree so far are in the order of their creation
@@ -257,21 +257,7 @@ class Assets:
                 updated_at=func.now(),
             )
         )
-        pending = await tx.execute(
-            update(outputs)
-            .where(outputs.c.asset_num == asset_num)
-            .values(
-                status="processing",
-                progress=0,
-                error=None,
-                completed_at=None,
-                epoch=outputs.c.epoch + 1,
-                updated_at=func.now(),
-            )
-            .returning(outputs.c.num, outputs.c.epoch)
-        )
-        for output in pending:
-            await enqueue_process(tx, self._jobs, caller.tenant.num, output.num, output.epoch)
+        await start_again(tx, self._jobs, caller.tenant.num, outputs.c.asset_num == asset_num)
         await ledger.record(
             tx, caller, "asset.queued", "asset", asset_uid, {"files": [str(s.file_uid) for s in sources]}
         )

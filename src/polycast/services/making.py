@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from polycast.db.tables import assets, chunk_jobs, generations
+from polycast.db.tables import assets, chunk_jobs, generations, outputs
+from polycast.domain.states import OutputStatus
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import running_job
 from polycast.services import ledger
@@ -42,6 +43,33 @@ async def enqueue_process(tx: AsyncConnection, jobs: JobQueue, tenant: int, outp
     )
 
 
+async def start_again(tx: AsyncConnection, jobs: JobQueue, tenant: int, which: ColumnElement[bool]) -> int:
+    """Have the outputs that `which` names made in a new round, from the sources that their asset has now.
+
+    Jobs of earlier rounds find that they are too late; what was published plays on until the new one is.
+
+    Returns:
+        How many there are.
+    """
+    begun = await tx.execute(
+        update(outputs)
+        .where(which)
+        .values(
+            status=OutputStatus.PROCESSING,
+            progress=0,
+            error=None,
+            completed_at=None,
+            epoch=outputs.c.epoch + 1,
+            updated_at=func.now(),
+        )
+        .returning(outputs.c.num, outputs.c.epoch)
+    )
+    rounds = begun.all()
+    for output in rounds:
+        await enqueue_process(tx, jobs, tenant, output.num, output.epoch)
+    return len(rounds)
+
+
 def process_lock(output: int) -> str:
     """The lock under which an output is planned, one run at a time."""
     return f"output:{output}"
@@ -67,20 +95,18 @@ def assembly_lock(generation: int) -> str:
     return ASSEMBLY_LOCK.format(generation=generation)
 
 
-async def cancel_work(tx: AsyncConnection, jobs: JobQueue, outputs: Sequence[int]) -> None:
-    """Cancel all jobs of some outputs: waiting ones never start, running ones end with their children."""
+async def cancel_work(tx: AsyncConnection, jobs: JobQueue, nums: Sequence[int]) -> None:
+    """Cancel all jobs of some outputs, given by number: waiting ones never start, running ones end with their children."""
     own = running_job()
     running = await tx.execute(
-        select(chunk_jobs.c.job_id).where(
-            chunk_jobs.c.output_num.in_(outputs), chunk_jobs.c.job_id.is_not(None)
-        )
+        select(chunk_jobs.c.job_id).where(chunk_jobs.c.output_num.in_(nums), chunk_jobs.c.job_id.is_not(None))
     )
     for row in running.all():
         if own is None or own.id != row.job_id:
             await jobs.cancel(tx, row.job_id)
-    made = await tx.execute(select(generations.c.num).where(generations.c.output_num.in_(outputs)))
+    made = await tx.execute(select(generations.c.num).where(generations.c.output_num.in_(nums)))
     locks = [assembly_lock(row.num) for row in made]
-    for output in outputs:
+    for output in nums:
         locks += [process_lock(output), pictures_lock(output), fallback_lock(output), iframes_lock(output)]
     await jobs.cancel_locked(tx, locks)
 

@@ -20,7 +20,7 @@ from polycast.domain.tracks import TrackLog
 from polycast.jobs.queue import JobQueue
 from polycast.protocols import tracklog
 from polycast.services import ledger
-from polycast.services.making import enqueue_process, lock_asset
+from polycast.services.making import lock_asset, start_again
 from polycast.services.tenants import Tenants, as_system
 from polycast.storage.interface import ObjectStore
 
@@ -136,25 +136,9 @@ class Scrubber:
                     .limit(1)
                 )
             ).first()
-            again = None
+            begun = 0
             if has_source is not None:
-                again = (
-                    await tx.execute(
-                        update(outputs)
-                        .where(outputs.c.num == row.output_num)
-                        .values(
-                            status=OutputStatus.PROCESSING,
-                            progress=0,
-                            error=None,
-                            completed_at=None,
-                            epoch=outputs.c.epoch + 1,
-                            updated_at=func.now(),
-                        )
-                        .returning(outputs.c.epoch)
-                    )
-                ).first()
-            if again is not None:
-                await enqueue_process(tx, self._jobs, row.tenant_num, row.output_num, again.epoch)
+                begun = await start_again(tx, self._jobs, row.tenant_num, outputs.c.num == row.output_num)
             await ledger.record(
                 tx,
                 caller,
@@ -165,6 +149,6 @@ class Scrubber:
                     "track": row.name,
                     "object": damage.object,
                     "reason": damage.reason,
-                    "remade": again is not None,
+                    "remade": begun > 0,
                 },
             )
