@@ -1,23 +1,22 @@
 """Uploads: parts to signed addresses, tus, and what happens when the last byte is there."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Double, and_, cast, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import DEADLOCK, Database, retrying
 from polycast.db.tables import assets, files, tenants
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import AssetSource
-from polycast.domain.errors import Conflict, DatabaseUnavailable, Invalid, NotFound, TooLarge
+from polycast.domain.errors import Conflict, Invalid, NotFound, TooLarge
 from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
 from polycast.domain.states import FileStatus
 from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
@@ -37,6 +36,7 @@ from polycast.services.intents import end_fetch, without_address
 from polycast.services.probing import Probing
 from polycast.services.quotas import Quotas
 from polycast.services.tenants import Tenants, as_system
+from polycast.services.upload_turns import HOLD_S, UploadTurns
 from polycast.storage.interface import ObjectStore, PartInfo
 
 log = logging.getLogger(__name__)
@@ -44,10 +44,6 @@ log = logging.getLogger(__name__)
 MAX_FILE_SIZE = 5 * 1024**4
 MAX_PART_SIZE = 5 * 1024**3
 URL_LIFE = timedelta(hours=24)
-_HOLD_S = 30.0
-"""after so long without a sign of life a writer is taken for dead"""
-_SAFE = 0.8
-"""the part of it after which it stops by itself: what it has begun to write then ends before others begin"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ class Uploads:
         *,
         expiry: timedelta = timedelta(days=2),
         max_bytes: int = MAX_FILE_SIZE,
-        hold_s: float = _HOLD_S,
+        hold_s: float = HOLD_S,
     ) -> None:
         self._db = db
         self._store = store
@@ -84,7 +80,7 @@ class Uploads:
         self._probing = probing
         self._expiry = expiry
         self._max_bytes = max_bytes
-        self._hold_s = hold_s
+        self._turns = UploadTurns(db, hold_s)
         self._incoming = Incoming(db, store, quotas, max_bytes)
 
     @property
@@ -291,80 +287,9 @@ class Uploads:
         # what it holds is counted already
         await self._quotas.check(caller, size - int(file.intent.get("received", 0)))
 
-    @asynccontextmanager
-    async def alone(self, file: File) -> AsyncIterator[None]:
-        """Be the only one, on all machines, who writes to an upload; for as long as this process lives.
-
-        Others are let in once the database was not told for `hold_s` that this one lives; the block is ended
-        before that, wherever it is.
-
-        Raises:
-            Conflict: somebody else is at it, or may be from now on.
-        """
-        holder = uuid4().hex
-        clock = asyncio.get_running_loop().time
-        begun = clock()
-        if not await self._hold(file, holder):
-            raise Conflict("another request is writing to this upload")
-
-        async def stay(turn: asyncio.Timeout) -> None:
-            while True:
-                await asyncio.sleep(self._hold_s / 6)
-                asked = clock()
-                try:
-                    held = await self._hold(file, holder)
-                except DatabaseUnavailable as error:  # it may be back in time
-                    log.warning("the turn at upload %s is not renewed yet: %s", file.uid, error.message)
-                    continue
-                turn.reschedule(asked + _SAFE * self._hold_s if held else clock())
-                if not held:
-                    return
-
-        staying: asyncio.Task[None] | None = None
-        try:
-            async with asyncio.timeout_at(begun + _SAFE * self._hold_s) as turn:
-                staying = asyncio.create_task(stay(turn))
-                yield
-        except TimeoutError as error:
-            if not turn.expired():
-                raise
-            raise Conflict(
-                "the turn at this upload was lost: ask where it stands, and go on there"
-            ) from error
-        finally:
-            if staying is not None:
-                staying.cancel()
-                await asyncio.gather(staying, return_exceptions=True)
-            # else the turn ends by itself
-            with suppress(DatabaseUnavailable):
-                await self._let_go(file, holder)
-
-    async def _let_go(self, file: File, holder: str) -> None:
-        async with self._db.transaction() as tx:
-            await tx.execute(
-                update(files)
-                .where(files.c.num == file.num, files.c.intent["writer"]["holder"].astext == holder)
-                .values(intent=files.c.intent.op("-")("writer"))
-            )
-
-    async def _hold(self, file: File, holder: str) -> bool:
-        now = func.extract("epoch", func.now())
-        writer = func.jsonb_build_object("holder", holder, "until", now + self._hold_s)
-        async with self._db.transaction() as tx:
-            held = await tx.execute(
-                update(files)
-                .where(
-                    files.c.num == file.num,
-                    or_(
-                        files.c.intent["writer"].is_(None),
-                        files.c.intent["writer"]["holder"].astext == holder,
-                        cast(files.c.intent["writer"]["until"].astext, Double) < now,
-                    ),
-                )
-                .values(intent=files.c.intent.op("||")(func.jsonb_build_object("writer", writer)))
-                .returning(files.c.num)
-            )
-            return held.first() is not None
+    def alone(self, file: File) -> AbstractAsyncContextManager[None]:
+        """Be the only one who writes to an upload; see `UploadTurns.alone`. Raises Conflict."""
+        return self._turns.alone(file)
 
     async def finish_stored(self, caller: Caller, uid: UUID, size: int) -> File:
         """Close an upload whose object the store already holds whole (tus, pull)."""
