@@ -1,5 +1,7 @@
 """The server process of one cluster, as its pid file and the system tell of it."""
 
+import os
+import select
 import signal
 import time
 from contextlib import suppress
@@ -36,11 +38,9 @@ def shut_down(cluster: Path) -> None:
     for sign, patience_s in ((signal.SIGINT, STOP_DEADLINE_S), (signal.SIGQUIT, 5.0)):
         with suppress(psutil.NoSuchProcess):
             postmaster.send_signal(sign)
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
-            if find(cluster) is None:
-                return
-            time.sleep(0.01)
+        _ended(postmaster, time.monotonic() + patience_s)
+        if find(cluster) is None:
+            return
 
 
 def clear_stale_pid_file(cluster: Path, socket_lock: Path) -> None:
@@ -56,11 +56,26 @@ def clear_stale_pid_file(cluster: Path, socket_lock: Path) -> None:
         return
     deadline = time.monotonic() + STOP_DEADLINE_S
     while zombie and time.monotonic() < deadline:
-        if not any(_works_in(process, cluster.resolve()) for process in psutil.process_iter()):
+        writer = next((p for p in psutil.process_iter() if _works_in(p, cluster.resolve())), None)
+        if writer is None:
             (cluster / "postmaster.pid").unlink(missing_ok=True)
             socket_lock.unlink(missing_ok=True)
             return
-        time.sleep(0.05)
+        _ended(writer, deadline)
+
+
+def _ended(process: psutil.Process, deadline: float) -> None:
+    """Return when a process has ended, whether or not it was reaped, or at the deadline."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        waiting = select.poll()  # `select` takes no descriptor above 1023
+        waiting.register(handle, select.POLLIN)
+        waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
+    finally:
+        os.close(handle)
 
 
 def _number(cluster: Path) -> int:
