@@ -9,6 +9,10 @@ CAPTIONS = {
     "en": "WEBVTT\n\n00:00.000 --> 00:05.000\nFirst words\n\n00:05.000 --> 00:10.000\nLast words\n",
     "pl": "WEBVTT\n\n00:00.000 --> 00:05.000\nPierwsze słowa\n\n00:05.000 --> 00:10.000\nOstatnie słowa\n",
 }
+_TWO_RUNGS = (
+    *("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-b:v:0", "500k", "-b:v:1", "150k"),
+    *("-g", "48", "-keyint_min", "48", "-sc_threshold", "0"),  # a key frame at each segment border
+)
 
 
 def make_video(ffmpeg: str, out: Path, *, portrait: bool = False) -> None:
@@ -22,20 +26,7 @@ def make_video(ffmpeg: str, out: Path, *, portrait: bool = False) -> None:
         # two rungs from one decode
         *("-filter_complex", f"[0:v]split=2[a][b0];[b0]scale={small.replace('x', ':')}[b]"),
         *("-map", "[a]", "-map", "[b]", "-map", "1:a"),
-        *(
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-b:v:0",
-            "500k",
-            "-b:v:1",
-            "150k",
-            "-pix_fmt",
-            "yuv420p",
-        ),
-        # a keyframe at each segment border
-        *("-g", "48", "-keyint_min", "48", "-sc_threshold", "0"),
+        *_TWO_RUNGS,
         *("-c:a", "aac", "-b:a", "64k", "-ac", "2"),
         *("-f", "dash", "-seg_duration", "2", "-hls_playlist", "1", "-hls_master_name", "playlist.m3u8"),
         *("-adaptation_sets", "id=0,streams=v id=1,streams=a"),
@@ -76,19 +67,7 @@ def make_bilingual(ffmpeg: str, out: Path) -> None:
         *("-f", "lavfi", "-i", f"sine=frequency=660:duration={DURATION_S}"),
         *("-filter_complex", "[0:v]split=2[a][b0];[b0]scale=320:180[b]"),
         *("-map", "[a]", "-map", "[b]", "-map", "1:a", "-map", "2:a"),
-        *(
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-b:v:0",
-            "500k",
-            "-b:v:1",
-            "150k",
-            "-pix_fmt",
-            "yuv420p",
-        ),
-        *("-g", "48", "-keyint_min", "48", "-sc_threshold", "0"),
+        *_TWO_RUNGS,
         *("-c:a", "aac", "-b:a", "64k", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=pol"),
         *("-f", "dash", "-seg_duration", "2"),
         *("-adaptation_sets", "id=0,streams=v id=1,streams=2 id=2,streams=3"),

@@ -51,11 +51,16 @@ SCRIPTED = {"head_html": "<script>document.title = 'theirs'</script>"}
 """a theme with a script of the tenant's own"""
 
 
+async def scripted(services: Services, tenant: Tenant) -> dict[str, str]:
+    """The query by which a page has that theme."""
+    return {"player": str((await services.players.create(system(tenant), "Ours", SCRIPTED)).uid)}
+
+
 async def test_scripts_of_a_theme_run_on_the_players_own_host_alone(
     services: Services, tenant: Tenant, installation: Installation
 ) -> None:
     made = await publish(services, tenant)
-    look = {"player": str((await services.players.create(system(tenant), "Ours", SCRIPTED)).uid)}
+    look = await scripted(services, tenant)
     settings = {"player_origin": "https://player.example", "public_url": "https://api.example"}
     with HttpServer(installation.data, installation.database_url, settings) as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
@@ -79,7 +84,7 @@ async def test_an_origin_that_is_both_runs_no_scripts(
     services: Services, tenant: Tenant, installation: Installation
 ) -> None:
     made = await publish(services, tenant)
-    look = {"player": str((await services.players.create(system(tenant), "Ours", SCRIPTED)).uid)}
+    look = await scripted(services, tenant)
     settings = {"player_origin": "https://video.example", "public_url": "https://video.example"}
     with HttpServer(installation.data, installation.database_url, settings) as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:

@@ -91,6 +91,14 @@ async def begun(studio: Studio, server: ScriptedServer) -> tuple[Asset, int]:
     return asset, rows[0].num
 
 
+async def broken_off(studio: Studio, server: ScriptedServer, work: Pulls) -> int:
+    """A pull whose first try ended before the file did: the number of its file."""
+    _, file = await begun(studio, server)
+    with pytest.raises(UpstreamFailed):
+        await work.run(file)
+    return file
+
+
 async def stored(studio: Studio, file_num: int) -> str:
     """SHA-256 of a pulled file."""
     row = (await studio.rows("SELECT key, status FROM files WHERE num = :n", n=file_num))[0]
@@ -104,9 +112,7 @@ async def test_the_next_try_goes_on_where_the_last_one_ended(
     work = pulls(studio, outbound)
     breaking = Breaking(PART + 1000)
     async with serving(breaking) as server:
-        _, file = await begun(studio, server)
-        with pytest.raises(UpstreamFailed):
-            await work.run(file)
+        file = await broken_off(studio, server, work)
         tries = len(breaking.asked)
         breaking.until = len(WHOLE)
         await work.run(file)
@@ -119,9 +125,7 @@ async def test_what_changed_meanwhile_is_fetched_anew(studio: Studio, outbound: 
     work = pulls(studio, outbound)
     breaking = Breaking(PART + 1000)
     async with serving(breaking) as server:
-        _, file = await begun(studio, server)
-        with pytest.raises(UpstreamFailed):
-            await work.run(file)
+        file = await broken_off(studio, server, work)
         breaking.until, breaking.etag = len(WHOLE), '"two"'
         with pytest.raises(UpstreamFailed, match="changed"):
             await work.run(file)
@@ -135,9 +139,7 @@ async def test_parts_of_two_states_are_not_joined(studio: Studio, outbound: Outb
     work = pulls(studio, outbound)
     breaking = Breaking(PART + 1000)
     async with serving(breaking) as server:
-        _, file = await begun(studio, server)
-        with pytest.raises(UpstreamFailed):
-            await work.run(file)
+        file = await broken_off(studio, server, work)
         breaking.etag, breaking.body, breaking.until = '"two"', WHOLE[::-1], 1000
         for _ in range(2):
             with pytest.raises(UpstreamFailed):

@@ -70,12 +70,18 @@ def measured_duration(container: Any, streams: list[Any], start_s: float) -> flo
     last = 0.0
     deadline = time.monotonic() + _SCAN_S
     for count, packet in enumerate(container.demux(media)):
-        if packet.pts is not None and packet.time_base:
-            last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        last = max(last, _end_s(packet))
         if count % 1024 == 0 and time.monotonic() > deadline:
             break
     container.seek(0)
     return max(0.0, last - start_s)
+
+
+def _end_s(packet: Any) -> float:
+    """Where a packet ends, in seconds; 0 for one without a time."""
+    if packet.pts is None or not packet.time_base:
+        return 0.0
+    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
 
 
 def length_to_last(container: Any, streams: list[Any], start_s: float, said_s: float) -> float:
@@ -89,8 +95,7 @@ def length_to_last(container: Any, streams: list[Any], start_s: float, said_s: f
     try:
         container.seek(round((start_s + said_s) * 1e6))
         for packet in container.demux(media):
-            if packet.pts is not None and packet.time_base:
-                last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            last = max(last, _end_s(packet))
             if time.monotonic() > deadline:
                 return said_s
     except (OSError, ValueError, LookupError):  # PyAV's errors are one of these
