@@ -11,7 +11,7 @@ help: ## show this list
 
 demo: environment-demo ## start everything in ./.polycast and publish a clip, or VIDEO=my.mp4; serves until Ctrl-C
 	@$(BIN)/python scripts/build_web.py --quiet
-	@exec $(BIN)/python -m polycast.cli.demo $(if $(VIDEO),"$(VIDEO)")
+	@exec $(BIN)/python -m polycast.cli.demo $(if $(VIDEO),"$$VIDEO")
 
 demo-live: ## live streaming (not in this version; says so)
 	@echo "Live streaming is not in this version of Polycast. 'make demo' shows video on demand."

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,22 @@ def test_continuous_integration_runs_the_documented_command() -> None:
 def test_uv_is_pinned_once() -> None:
     script = (ROOT / "scripts" / "environment.py").read_text()
     assert re.search(r'UV_VERSION = "\d+\.\d+\.\d+"', script)
+
+
+def test_the_demo_is_given_a_video_of_any_name(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    python.chmod(0o755)
+    name = 'it\'s [1] "`x`" & 100%.mp4'
+    ours = [f"BIN={tmp_path}", f"PYTHON={python}"]
+    shown = subprocess.run(
+        ["make", "--silent", "demo", *ours, f"VIDEO={name}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert shown.splitlines()[-3:] == ["-m", "polycast.cli.demo", name]
 
 
 @pytest.mark.parametrize("missing", ["venv", "ensurepip"])
