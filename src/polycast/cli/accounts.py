@@ -148,7 +148,9 @@ def show_organization(data: DataOption = None) -> None:
 @tenants.command("create")
 def create_tenant(
     name: Annotated[str, typer.Argument(help="Shown name.")],
-    slug: Annotated[str, typer.Option(help="Name in addresses; made from the shown one by default.")] = "",
+    slug: Annotated[
+        str, typer.Option(help="Short name, a-z, 0-9 and hyphens; made from the shown one by default.")
+    ] = "",
     quota_bytes: Annotated[
         int, typer.Option(help="Storage limit in bytes; 0: the installation's.", min=0)
     ] = 0,

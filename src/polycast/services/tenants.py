@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from polycast.db.engine import Database
 from polycast.db.tables import assets, files, organizations, players, tenants, usage
 from polycast.domain.access import Caller, OrganizationCaller, Permission, Role, TenantRef
-from polycast.domain.errors import Invalid, NotFound
+from polycast.domain.errors import Conflict, Invalid, NotFound
 from polycast.domain.presets import PRESETS
 from polycast.domain.states import TenantStatus
 from polycast.domain.tenants import TenantSettings
@@ -25,6 +25,7 @@ from polycast.services.vault import Vault, new_signing_key
 SIGNING_KEYS = ("content", "licence", "concurrency")
 """signing keys every tenant gets at birth"""
 _SLUG_LOCK = 0x736C7567  # "slug"
+_SLUG = re.compile(r"(?=.{1,40}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,24 @@ class Tenants:
     ) -> Tenant:
         """A new tenant with fresh signing keys and a default player.
 
+        Args:
+            slug: its name in headers and on the command line; None: made of `name`, with a number where it is taken.
+
         Raises:
-            Invalid: name empty or too long.
+            Invalid: name empty or too long, or a slug of other characters.
+            Conflict: the slug is taken.
             Forbidden: the caller may not organize.
         """
         owner.require(Permission.ORGANIZE)
         name = checked_name(name)
+        if slug is not None and not _SLUG.fullmatch(slug):
+            raise Invalid(
+                "slug must be a-z, 0-9 and single hyphens between them, 1 to 40 characters", field="slug"
+            )
         async with self._db.transaction() as tx:
             chosen = await _free_slug(tx, slug or _slug(name))
+            if slug is not None and chosen != slug:
+                raise Conflict(f"the slug {slug} is taken")
             num = (
                 await tx.execute(
                     insert(tenants)

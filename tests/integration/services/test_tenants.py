@@ -1,0 +1,22 @@
+"""Tenants by their short names."""
+
+import pytest
+
+from polycast.db.engine import Database
+from polycast.domain.errors import Conflict, Invalid
+from polycast.services.tenants import Tenants
+from polycast.services.vault import Vault
+
+
+async def test_a_slug_that_is_asked_for_is_had_as_it_is_or_refused(database: Database) -> None:
+    """Headers and commands name a tenant by it, in small letters."""
+    tenants = Tenants(database, Vault(b"k" * 32))
+    owner = await tenants.create_organization("O")
+    assert (await tenants.create(owner, "North", slug="north-1")).ref.slug == "north-1"
+    for slug in ("North", "north 1", "-north", "north--1", "n" * 41, ""):
+        with pytest.raises(Invalid, match="slug"):
+            await tenants.create(owner, "Again", slug=slug)
+    with pytest.raises(Conflict, match="north-1 is taken"):
+        await tenants.create(owner, "Again", slug="north-1")
+    # one that is made of the name gives way
+    assert (await tenants.create(owner, "North 1")).ref.slug == "north-1-2"
