@@ -17,6 +17,7 @@ from polycast.cli.announce import keep_key
 from polycast.cli.installation import make_folder, platform
 from polycast.cli.main import reported
 from polycast.cli.options import settings_for
+from polycast.cli.ports import PortTaken, check_free
 from polycast.cli.publish import publish
 from polycast.cli.up import Ready, up
 from polycast.domain.errors import Invalid
@@ -88,6 +89,15 @@ class _Log:
         if self._file is None:
             self._file = self._path.open("w", buffering=1)
         self._file.write(f"{name:<8}| {line}\n")
+
+
+def _port(settings: Settings) -> int:
+    """The usual port, so that addresses of an earlier start and of the documents hold; a free one where it is taken."""
+    try:
+        check_free(settings.http_host, settings.http_port)
+    except PortTaken:
+        return 0
+    return settings.http_port
 
 
 async def _key(path: Path, ready: Ready) -> str:
@@ -175,8 +185,8 @@ def main() -> None:
     """Run by the Makefile: `demo [VIDEO]`."""
     video = sys.argv[1] if len(sys.argv) > 1 else None
     data = None if os.environ.get(f"{PREFIX}DATA") else Path(".polycast")
-    settings = settings_for(data, http_port=0, http_host="127.0.0.1")
-    asyncio.run(demo(settings, video))
+    settings = settings_for(data, http_host="127.0.0.1")
+    asyncio.run(demo(settings.model_copy(update={"http_port": _port(settings)}), video))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ class VideoKitClient:
     async def create_asset(self, file_id: str, title: str, preset: str) -> str:
         """Make an asset of all tracks of a file; returns its id."""
         detected = await self._call("POST", f"/vod/v1/files/{file_id}/detect")
-        source = {"fileId": file_id, "fileTypesFlag": "Video", "transcodingTracks": detected["tracks"]}
+        # without a fileTypesFlag: a file of sound alone is published as well
+        source = {"fileId": file_id, "transcodingTracks": detected["tracks"]}
         made = await self._call(
             "POST", "/vod/v1/assets", {"transcodedSources": [source], "preset": preset, "title": title}
         )

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import psutil
 import pytest
 from playwright.async_api import Page
 
+from polycast.cli.ports import free_port
 from tests.e2e.playback.seeing import record, recorded, wrong
 from tests.e2e.player.conftest import browser, no_process_left, page
 from tests.e2e.player.watching import until
@@ -36,11 +38,16 @@ STOP_S = 30.0
 class Demo:
     """The running command; `text` is what it wrote so far."""
 
-    def __init__(self, data: Path, video: Path | None = None) -> None:
+    def __init__(self, data: Path, video: Path | None = None, port: int = 8080) -> None:
         self.text = ""
         argv = [sys.executable, "-m", "polycast.cli.demo", *([str(video)] if video else [])]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("POLYCAST_")}
-        environment |= {"POLYCAST_DATA": str(data), "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+        environment |= {
+            "POLYCAST_DATA": str(data),
+            "COLUMNS": "200",
+            "PYTHONUNBUFFERED": "1",
+            "POLYCAST_HTTP_PORT": str(port),
+        }
         self.process = subprocess.Popen(
             argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -73,9 +80,9 @@ class Demo:
 
 
 @contextmanager
-def demo(data: Path, video: Path | None = None) -> Iterator[Demo]:
+def demo(data: Path, video: Path | None = None, port: int = 8080) -> Iterator[Demo]:
     """A demo that ends with the block, whatever happens."""
-    running = Demo(data, video)
+    running = Demo(data, video, port)
     try:
         yield running
     finally:
@@ -88,12 +95,13 @@ async def test_from_the_command_to_the_picture_and_again(
     page: Page, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     data = tmp_path / "data"
-    video = Media.for_run(tmp_path_factory).clip("h264")
-    with demo(data, video) as first:
+    media = Media.for_run(tmp_path_factory)
+    port = free_port()
+    with demo(data, media.clip("h264"), port) as first:
         key = first.wait_for(r"admin key \(X-Api-Key\)\s+(\S+)")
         first.wait_for("(Serving until Ctrl-C)")
         player = first.wait_for(r"(?m)^player\s+(\S+)$")
-        origin = first.wait_for(r"ready after [\d.]+ s: (\S+)")
+        assert first.wait_for(r"ready after [\d.]+ s: (\S+)").endswith(f":{port}")
         assert "plays already" in first.text
         # five products, each with its address; those not there say so
         assert len(re.findall(r"(?m)^API ", first.text)) == 5
@@ -113,25 +121,35 @@ async def test_from_the_command_to_the_picture_and_again(
         assert frames[-1].number >= 170
         first.stop()
         assert "stopped" in first.text
-    with demo(data, video) as second:
+    # at the same address, and what is published now is a sound alone
+    with demo(data, media.clip("mp3"), port) as second:
         assert second.wait_for(r"admin key \(X-Api-Key\)\s+(\S+)") == key
         origin = second.wait_for(r"ready after [\d.]+ s: (\S+)")
         answer = await page.request.get(f"{origin}/videokit/vod/v1/assets", headers={"X-Api-Key": key})
         found = await answer.json()
         assert len(found["items"]) == 2
-        # what the first one published still plays
-        kept = player.rsplit("/", 1)[1]
-        assert kept in {asset["id"] for asset in found["items"]}
-        await page.goto(f"{origin}/play/{kept}")
+        assert {asset["status"] for asset in found["items"]} == {"Available"}
+        # what the first one published still plays where it did
+        await page.goto(player)
         await page.click(".pc-big")
         await until(page, "polycast.video.currentTime > 0.5")
         second.stop()
 
 
-async def test_a_file_that_is_no_video_is_told_in_one_line(tmp_path: Path) -> None:
+async def test_a_taken_port_is_left_alone_and_a_file_that_is_no_video_is_told_in_one_line(
+    tmp_path: Path,
+) -> None:
     text = tmp_path / "notes.mp4"
     text.write_text("Not a film.\n" * 100)
-    with demo(tmp_path / "data", text) as running:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        demo(tmp_path / "data", text, _port(other)) as running,
+    ):
+        assert running.wait_for(r"ready after [\d.]+ s: (\S+)").rpartition(":")[2] != str(_port(other))
         assert running.process.wait(READY_S * STRETCH) == 1
         assert "Traceback" not in running.text
         assert "polycast: " in running.text
+
+
+def _port(listening: socket.socket) -> int:
+    return int(listening.getsockname()[1])
