@@ -9,9 +9,7 @@ from tests.repo.files import ROOT, shown, texts
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "tools"}
 LONGEST = 400
 # a file may be longer for a reason, given here
-LONG: dict[str, str] = {
-    "src/polycast/services/uploads.py": "one life of a file, from its first part to its last",
-}
+LONG: dict[str, str] = {}
 
 
 def _python(*below: str) -> list[Path]:

@@ -1,10 +1,12 @@
 """Files: what somebody uploaded, or what was fetched for them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from polycast.domain.errors import Invalid
 from polycast.domain.media import SourceInfo
 from polycast.domain.states import FileStatus
 
@@ -12,6 +14,8 @@ MAX_PARTS = 10_000
 """as S3"""
 DEFAULT_PART_SIZE = 50_000_000
 MIN_PART_SIZE = 5 * 1024 * 1024
+MAX_PART_SIZE = 5 * 1024**3
+"""as S3"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,43 @@ def plan_parts(size: int, part_size: int = DEFAULT_PART_SIZE) -> PartPlan:
         part_size *= 2
     count = -(-size // part_size)
     return PartPlan(part_size, count, size - (count - 1) * part_size)
+
+
+def part_limit(file: File, number: int) -> int:
+    """Bytes that part `number` of an upload may have: those of its plan; without a plan, of any part.
+
+    Raises:
+        Invalid: the upload has no such part.
+    """
+    if file.declared_size is None or file.part_size is None:
+        if not 1 <= number <= MAX_PARTS:
+            raise Invalid(f"part numbers are 1 to {MAX_PARTS}", field="part_number")
+        return MAX_PART_SIZE
+    plan = plan_parts(file.declared_size, file.part_size)
+    if not 1 <= number <= plan.parts_count:
+        raise Invalid(f"part numbers are 1 to {plan.parts_count}", field="part_number")
+    return plan.last_part_size if number == plan.parts_count else plan.part_size
+
+
+def whole_of_parts(file: File, parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The parts that a completion names, ascending, their ETags without quotes: each once, none left out.
+
+    Args:
+        parts: (number, ETag) in any order, with or without quotes.
+
+    Raises:
+        Invalid: a part is missing or named twice, or has no ETag.
+    """
+    if not parts:
+        raise Invalid("no parts were named", field="parts")
+    ordered = sorted((number, etag.strip().strip('"')) for number, etag in parts)
+    if any(not etag for _, etag in ordered):
+        raise Invalid("every part needs its ETag", field="parts")
+    for position, (number, _) in enumerate(ordered, 1):
+        if number != position:
+            raise Invalid(f"part {position} is missing or named twice", field="parts")
+    if file.declared_size is not None and file.part_size is not None and file.protocol == "parts":
+        expected = plan_parts(file.declared_size, file.part_size).parts_count
+        if len(ordered) != expected:
+            raise Invalid(f"the upload has {expected} parts, {len(ordered)} were named", field="parts")
+    return ordered

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from polycast.domain.assets import AssetSource
@@ -60,6 +61,12 @@ def checked_file_name(text: str, field: str) -> str:
     if not text or len(text) > 1024 or any(ord(ch) < 32 or ord(ch) == 127 for ch in text):
         raise Invalid(f"{field} must have 1 to 1024 printable characters", field=field)
     return checked_text(text, field, 1024)
+
+
+def plain_extension(name: str) -> str:
+    """A harmless lower-case extension of a file name, for people who look into the store; "" otherwise."""
+    suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    return suffix if 1 < len(suffix) <= 6 and suffix[1:].isascii() and suffix[1:].isalnum() else ""
 
 
 def checked_metadata(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Uploads whose size nobody announced: their parts are counted while they come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager, suppress
 from weakref import WeakValueDictionary
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
 from polycast.db.tables import files
+from polycast.domain.access import Caller
 from polycast.domain.errors import DatabaseUnavailable, NotFound, QuotaExceeded, TooLarge
 from polycast.domain.files import File
 from polycast.domain.states import FileStatus
@@ -66,6 +67,26 @@ class Incoming:
             self._coming[file.num].discard(part)
             if not self._coming[file.num]:
                 del self._coming[file.num]
+
+    async def check_whole(self, caller: Caller, file: File, named: Container[int]) -> None:
+        """Judge by the parts that are there, before they are joined.
+
+        Args:
+            named: numbers of the parts that the file will be made of.
+
+        Raises:
+            TooLarge, QuotaExceeded: as `counted`.
+        """
+        assert file.upload_id is not None
+        try:
+            parts = await self._store.list_parts(file.key, file.upload_id)
+        except NotFound:
+            return  # joined before a crash, and judged before that; or gone, which joining will tell
+        size = sum(part.size for part in parts if part.number in named)
+        if size > self._max_bytes:
+            raise TooLarge(f"a file has at most {self._max_bytes} bytes", field="parts")
+        # what it holds is counted already
+        await self._quotas.check(caller, size - int(file.intent.get("received", 0)))
 
     async def _metered(self, file: File, part: "_Part", body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for block in body:

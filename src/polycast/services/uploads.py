@@ -1,15 +1,14 @@
 """Uploads: parts to signed addresses, tus, and what happens when the last byte is there."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import DEADLOCK, Database, retrying
@@ -17,32 +16,34 @@ from polycast.db.tables import assets, files, tenants
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import AssetSource
 from polycast.domain.errors import Conflict, Invalid, NotFound, TooLarge
-from polycast.domain.files import DEFAULT_PART_SIZE, MAX_PARTS, File, PartPlan, plan_parts
+from polycast.domain.files import (
+    DEFAULT_PART_SIZE,
+    File,
+    PartPlan,
+    part_limit,
+    plan_parts,
+    whole_of_parts,
+)
 from polycast.domain.states import FileStatus
 from polycast.protocols.signing import Keyring, sign_upload_part, verify_upload_part
 from polycast.services import ledger
 from polycast.services.asset_changes import AssetChanges, change_asset
 from polycast.services.assets import Assets
-from polycast.services.checks import checked_file_name, checked_metadata
+from polycast.services.checks import checked_file_name, checked_metadata, plain_extension
 from polycast.services.crashpoints import reached
-from polycast.services.files import (
-    QUERY,
-    discard_file,
-    from_row,
-    search_grams,
-)
+from polycast.services.files import QUERY, from_row, search_grams
 from polycast.services.incoming import Incoming
-from polycast.services.intents import end_fetch, without_address
+from polycast.services.intents import without_address
 from polycast.services.probing import Probing
 from polycast.services.quotas import Quotas
-from polycast.services.tenants import Tenants, as_system
+from polycast.services.tenants import Tenants
+from polycast.services.upload_ends import cancel_upload, expire_uploads
 from polycast.services.upload_turns import HOLD_S, UploadTurns
 from polycast.storage.interface import ObjectStore, PartInfo
 
 log = logging.getLogger(__name__)
 
 MAX_FILE_SIZE = 5 * 1024**4
-MAX_PART_SIZE = 5 * 1024**3
 URL_LIFE = timedelta(hours=24)
 
 
@@ -130,7 +131,7 @@ class Uploads:
         await self._quotas.check(caller, size or 0)
         uid = uuid4()
         folder = {"image": "images", "caption": "captions"}.get(purpose, "files")
-        key = f"{folder}/{caller.tenant.uid}/{uid}/source{_extension(name)}"
+        key = f"{folder}/{caller.tenant.uid}/{uid}/source{plain_extension(name)}"
         upload_id = await self._store.begin_multipart(
             key, content_type=content_type, part_size=plan.part_size if plan else None
         )
@@ -182,7 +183,7 @@ class Uploads:
             Conflict: the upload is closed.
         """
         caller.require(Permission.WRITE)
-        most = self._part_limit(file, number)
+        most = part_limit(file, number)
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
             raise Conflict(f"the upload is {file.status.value}")
         presigned = await self._store.presign_part(
@@ -257,13 +258,9 @@ class Uploads:
         file = await self._own(caller, uid, purpose)
         if file.status is FileStatus.ERROR or file.upload_id is None:
             raise Conflict(f"the upload is {file.status.value}")
-        ordered = _checked_parts(parts)
-        if file.declared_size is not None and file.part_size is not None and file.protocol == "parts":
-            expected = plan_parts(file.declared_size, file.part_size).parts_count
-            if len(ordered) != expected:
-                raise Invalid(f"the upload has {expected} parts, {len(ordered)} were named", field="parts")
+        ordered = whole_of_parts(file, parts)
         if file.declared_size is None and file.status is FileStatus.UPLOADING:
-            await self._check_size(caller, file, {number for number, _ in ordered})
+            await self._incoming.check_whole(caller, file, {number for number, _ in ordered})
         # checked before the parts are joined: a refused completion can be mended and tried again
         info = await self._store.complete_multipart(
             file.key, file.upload_id, ordered, expected_size=file.declared_size
@@ -274,18 +271,6 @@ class Uploads:
         done = await self._finish(caller, file, info.size)
         await reached("upload.completed")
         return done
-
-    async def _check_size(self, caller: Caller, file: File, named: Container[int]) -> None:
-        assert file.upload_id is not None
-        try:
-            parts = await self._store.list_parts(file.key, file.upload_id)
-        except NotFound:
-            return  # joined before a crash, and judged before that; or gone, which joining will tell
-        size = sum(part.size for part in parts if part.number in named)
-        if size > self._max_bytes:
-            raise TooLarge(f"a file has at most {self._max_bytes} bytes", field="parts")
-        # what it holds is counted already
-        await self._quotas.check(caller, size - int(file.intent.get("received", 0)))
 
     def alone(self, file: File) -> AbstractAsyncContextManager[None]:
         """Be the only one who writes to an upload; see `UploadTurns.alone`. Raises Conflict."""
@@ -360,68 +345,12 @@ class Uploads:
 
     async def _cancel(self, caller: Caller, uid: UUID, remove: bool, purpose: str) -> None:
         async with self._db.transaction() as tx:
-            row = (
-                await tx.execute(
-                    select(files)
-                    .where(
-                        files.c.uid == uid,
-                        files.c.tenant_num == caller.tenant.num,
-                        files.c.purpose == purpose,
-                    )
-                    .with_for_update()
-                )
-            ).first()
-            if row is None:
-                raise NotFound("file", uid)
-            if row.status == FileStatus.COMPLETED:
-                raise Conflict("the upload is completed already")
-            await discard_file(tx, row)
-            if remove:
-                await tx.execute(delete(files).where(files.c.num == row.num))
-            else:
-                await tx.execute(
-                    update(files)
-                    .where(files.c.num == row.num)
-                    .values(
-                        status=FileStatus.ERROR,
-                        error="cancelled",
-                        upload_id=None,
-                        expires_at=None,
-                        intent=without_address(),
-                        updated_at=func.now(),
-                    )
-                )
-            await ledger.record(tx, caller, "file.cancelled", "file", uid, {"removed": remove})
-            await end_fetch(tx, caller, row, "the fetch was cancelled")
+            await cancel_upload(tx, caller, uid, remove=remove, purpose=purpose)
 
     async def expire(self, now: datetime, *, limit: int = 100) -> int:
         """Drop uploads that were not completed in time; returns how many. For upkeep."""
         async with self._db.transaction() as tx:
-            rows = (
-                await tx.execute(
-                    select(files)
-                    .where(files.c.status == FileStatus.UPLOADING, files.c.expires_at < now)
-                    .limit(limit)
-                    .with_for_update(skip_locked=True)
-                )
-            ).all()
-            for row in rows:
-                await discard_file(tx, row)
-                await tx.execute(delete(files).where(files.c.num == row.num))
-                system = as_system((await self._tenants.by_num(row.tenant_num)).ref, "system:upkeep")
-                await ledger.record(tx, system, "file.expired", "file", row.uid)
-                await end_fetch(tx, system, row, "the file did not arrive in time")
-        return len(rows)
-
-    def _part_limit(self, file: File, number: int) -> int:
-        if file.declared_size is None or file.part_size is None:
-            if not 1 <= number <= MAX_PARTS:
-                raise Invalid(f"part numbers are 1 to {MAX_PARTS}", field="part_number")
-            return MAX_PART_SIZE
-        plan = plan_parts(file.declared_size, file.part_size)
-        if not 1 <= number <= plan.parts_count:
-            raise Invalid(f"part numbers are 1 to {plan.parts_count}", field="part_number")
-        return plan.last_part_size if number == plan.parts_count else plan.part_size
+            return await expire_uploads(tx, self._tenants, now, limit)
 
     async def _by_uid(self, uid: UUID) -> File:
         async with self._db.connect() as tx:
@@ -447,18 +376,6 @@ class Uploads:
         return from_row(row)
 
 
-def _checked_parts(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    if not parts:
-        raise Invalid("no parts were named", field="parts")
-    ordered = sorted((number, etag.strip().strip('"')) for number, etag in parts)
-    if any(not etag for _, etag in ordered):
-        raise Invalid("every part needs its ETag", field="parts")
-    for position, (number, _) in enumerate(ordered, 1):
-        if number != position:
-            raise Invalid(f"part {position} is missing or named twice", field="parts")
-    return ordered
-
-
 async def _asset_num(tx: AsyncConnection, caller: Caller, uid: UUID) -> int:
     num = (
         await tx.execute(
@@ -468,9 +385,3 @@ async def _asset_num(tx: AsyncConnection, caller: Caller, uid: UUID) -> int:
     if num is None:
         raise NotFound("asset", uid)
     return int(num)
-
-
-def _extension(name: str) -> str:
-    """A harmless lower-case extension of a file name, for people who look into the store; "" otherwise."""
-    suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
-    return suffix if 1 < len(suffix) <= 6 and suffix[1:].isascii() and suffix[1:].isalnum() else ""
