@@ -69,13 +69,15 @@ def find_lattice(frames: FrameIndex, video: VideoTrack) -> Lattice | None:
     measured = (len(frames.pts) - 1) / span
     guesses = [r for r in (video.nominal_rate, video.frame_rate) if r]
     near = sorted((*guesses, *_COMMON), key=lambda r: abs(r / measured - 1))
+    fits: list[tuple[Fraction, Lattice]] = []
     for rate in dict.fromkeys(near):
         # holes make the true rate higher than the measured one, never lower (beyond rounding)
         if Fraction(995, 1000) * measured <= rate <= measured * Fraction(1 + 2 * _MAX_HOLES) and rate <= 240:
             places = _places(frames, rate)
             if places is not None:
-                return Lattice(rate, places)
-    return None
+                # short sources fit more than one rate: with its holes counted, the true one has no remainder
+                fits.append((abs(places[-1] / (span * rate) - 1), Lattice(rate, places)))
+    return min(fits, key=lambda fit: fit[0], default=(None, None))[1]
 
 
 def _places(frames: FrameIndex, rate: Fraction) -> Sequence[int] | None:

@@ -1,4 +1,5 @@
 from bisect import bisect_right
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -98,6 +99,15 @@ def test_holes_are_places_without_frames() -> None:
     assert grid.kind == "steady" and grid.has_holes and not grid.exact
     assert sum(grid.counts) == 500
     invariants(grid, frames)
+
+
+def test_a_hole_near_the_end_of_a_short_source_does_not_bend_its_rate() -> None:
+    frames = steady(Fraction(30), 123, Fraction(1, 15360))
+    pts = [p for i, p in enumerate(frames.pts) if i != 121]
+    lattice = find_lattice(replace(frames, pts=pts), video(nominal_rate=Fraction(30)))
+    assert lattice is not None
+    assert lattice.rate == 30
+    assert lattice.holes == 1
 
 
 def test_timescales_hold_whole_frames() -> None:
