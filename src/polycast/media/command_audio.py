@@ -8,6 +8,7 @@ from polycast.media.command import FRAGMENT_FLAGS
 from polycast.media.grid_shape import Grid
 from polycast.media.ladder import AudioRendition
 from polycast.media.toolkit_runner import input_args
+from polycast.protocols.language import three_letters
 
 _USUAL = Fraction(4)
 """Seconds, where the grid has no second segment to tell by."""
@@ -52,6 +53,7 @@ def audio_args(source: Path, grid: Grid, rendition: AudioRendition, folder: Path
         "-fflags", "+bitexact",
         "-map_metadata", "-1",
         "-map_chapters", "-1",
+        "-metadata:s:a:0", f"language={three_letters(rendition.language)}",  # a code out of our own table
         "-f", "segment",
         "-segment_format", "mp4",
         # each file is an init segment and one fragment with its own start time

@@ -145,7 +145,7 @@ def facts(path: Path, **changes: object) -> SourceInfo:
                     AudioTrack(
                         f"audio_{len(audio) + 1}", stream.index, stream.codec_context.name,
                         stream.codec_context.sample_rate, stream.codec_context.channels,
-                        start_s=start, duration_s=length or (container.duration or 0) / 1e6,
+                        start_s=start, duration_s=length or (container.duration or 0) / 1e6, language=stream.language,
                     )
                 )  # fmt: skip
         return SourceInfo(

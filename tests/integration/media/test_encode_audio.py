@@ -3,6 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
 from polycast.domain.presets import Preset
@@ -85,6 +86,13 @@ async def test_mono_stays_mono(tmp_path: Path) -> None:
     source = make(tmp_path / "s.mp4", *X264, "-c:a", "aac", "-ac", "1", audio=BEEP)
     _, log, _, _ = await encode(source, tmp_path, channels=1)
     assert log.header.channels == 1
+
+
+async def test_the_init_segment_names_the_language(tmp_path: Path) -> None:
+    source = make(tmp_path / "s.mkv", *X264, "-c:a", "flac", "-metadata:s:a:0", "language=ger")
+    _, _, path, _ = await encode(source, tmp_path, channels=1)
+    with av.open(str(path)) as container:
+        assert container.streams.audio[0].language == "deu"
 
 
 async def test_late_sound_is_led_in_by_silence(tmp_path: Path) -> None:
