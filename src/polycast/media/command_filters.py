@@ -7,6 +7,7 @@ ever enters one.
 from collections.abc import Sequence
 from fractions import Fraction
 
+from polycast.domain.colours import SDR, colours, is_rgb
 from polycast.domain.media import VideoTrack
 from polycast.media.chunks import Chunk
 from polycast.media.ladder import Rendition
@@ -18,22 +19,6 @@ _MATRICES = {"bt2020nc": "bt2020nc", "bt2020_ncl": "bt2020nc", "bt2020c": "bt202
 _PRIMARIES = {"bt2020": "bt2020", "smpte432": "smpte432", "bt709": "bt709"}
 _DEINTERLACE = "bwdif=mode=send_frame:deint=interlaced"
 _DEINTERLACE_MARGIN = Fraction(1, 4)
-_NOT_YUV = (
-    "rgb",
-    "bgr",
-    "gbr",
-    "argb",
-    "abgr",
-    "rgba",
-    "bgra",
-    "pal8",
-    "gray",
-    "mono",
-    "ya",
-    "0rgb",
-    "x2rgb",
-    "xyz",
-)
 
 
 def filter_graph(
@@ -52,11 +37,7 @@ def filter_graph(
     for i, rendition in enumerate(renditions):
         steps = [
             *_decimate(chunk, rendition),
-            # bicubic is ffmpeg's own choice: sharper than bilinear, and lanczos rings on text for more CPU.
-            # Full-range sources (phones, cameras) become limited range, which every player expects.
-            f"scale={rendition.width}:{rendition.height}:flags=bicubic:out_range=tv{_matrix(video)}",
-            "setsar=1",  # rounding to even sides leaves a ratio like 539:540, which some players honour
-            f"format={PROFILES[rendition.profile].pix_fmt}",
+            *fit(video, rendition),
         ]
         parts.append(f"[s{i}]{','.join(steps)}[o{i}]")
     return ";".join(parts)
@@ -163,9 +144,20 @@ def tone_map(video: VideoTrack, renditions: Sequence[Rendition]) -> list[str]:
     ]
 
 
-def _matrix(video: VideoTrack) -> str:
-    """RGB sources name no YUV matrix, and the scaler's default (BT.601) is not what players assume for HD."""
-    return ":out_color_matrix=bt709" if (video.pix_fmt or "").startswith(_NOT_YUV) else ""
+def fit(video: VideoTrack, rendition: Rendition) -> list[str]:
+    """The last filters: size, square pixels, the encoder's format, and colours that are said."""
+    # RGB has no matrix, and the scaler's default (BT.601) is not what players assume for HD
+    matrix = ":out_color_matrix=bt709" if is_rgb(video) else ""
+    made = SDR if video.hdr else colours(video)
+    return [
+        # bicubic is ffmpeg's own choice: sharper than bilinear, and lanczos rings on text for more CPU.
+        # Full-range sources (phones, cameras) become limited range, which every player expects.
+        f"scale={rendition.width}:{rendition.height}:flags=bicubic:out_range=tv{matrix}",
+        "setsar=1",  # rounding to even sides leaves a ratio like 539:540, which some players honour
+        f"format={PROFILES[rendition.profile].pix_fmt}",
+        # Encoder and muxer write what the frames say (VUI, colr): the same in all chunks, whatever frame they begin with
+        f"setparams=color_primaries={made.primaries}:color_trc={made.transfer}:colorspace={made.matrix}",
+    ]
 
 
 def _number(value: Fraction) -> str:

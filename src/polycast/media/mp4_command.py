@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
+from polycast.domain.colours import colours
 from polycast.domain.errors import NoPlayableTracks
 from polycast.domain.media import AudioTrack, CaptionTrack, SourceInfo, VideoTrack
 from polycast.domain.presets import Preset
-from polycast.media.command_filters import tone_map
+from polycast.media.command_filters import fit, tone_map
 from polycast.media.ladder import (
     STILL_DURATION_S,
     STILL_RATE,
@@ -160,7 +161,9 @@ def mp4_args(source: Path, plan: Mp4Plan, out: Path, *, threads: int = 1) -> lis
     if plan.source_video is not None:
         args += ["-map", f"0:{plan.source_video.index:d}"]
         args += (
-            ["-c:v", "copy"] if plan.video is None else _video(plan, plan.source_video, plan.video, threads)
+            _copied(plan.source_video)
+            if plan.video is None
+            else _video(plan, plan.source_video, plan.video, threads)
         )
     plans = [plan, *(other.plan for other in plan.beside)]
     sounds = [(file, *pair) for file, own in enumerate(plans) for pair in own.audio]
@@ -187,6 +190,19 @@ def muxer(out: Path) -> list[str]:
         "-f", "ipod" if out.suffix == ".m4a" else "mp4",
         f"file:{out}",
     ]  # fmt: skip
+
+
+def _copied(video: VideoTrack) -> list[str]:
+    args = ["-c:v", "copy"]
+    if None in (video.color_primaries, video.transfer, video.matrix):
+        said = colours(video)
+        # the parameter sets say what players would have to guess; pictures stay as they are
+        args += [
+            "-bsf:v",
+            f"h264_metadata=colour_primaries={said.primaries}:transfer_characteristics={said.transfer}"
+            f":matrix_coefficients={said.matrix}",
+        ]
+    return args
 
 
 def _video(plan: Mp4Plan, video: VideoTrack, made: Rendition, threads: int) -> list[str]:
@@ -233,12 +249,7 @@ def _filters(plan: Mp4Plan, video: VideoTrack, made: Rendition) -> list[str]:
         steps.append(f"select=not(mod(n\\,{made.every}))")
     elif made.max_rate is not None:
         steps.append(f"fps={made.max_rate}")
-    return [
-        *steps,
-        f"scale={made.width}:{made.height}:flags=bicubic:out_range=tv",
-        "setsar=1",
-        f"format={PROFILES[made.profile].pix_fmt}",
-    ]
+    return [*steps, *fit(video, made)]
 
 
 def _audio(number: int, made: AudioRendition | None) -> list[str]:

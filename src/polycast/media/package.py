@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from polycast.domain.colours import colours
 from polycast.domain.errors import IntegrityError, NoPlayableTracks
 from polycast.domain.media import SourceInfo
 from polycast.domain.tracks import Segment, TrackHeader, TrackLog
@@ -159,6 +160,7 @@ def _wanted(info: SourceInfo, tracks: TrackSelection) -> list[dict[str, Any]]:
                 "kind": "video",
                 "frame_rate": f"{rate.numerator}/{rate.denominator}" if rate else None,
                 "language": video.language,
+                "colours": asdict(colours(video)),
             }
         )
     for track, choice in tracks.audio_of(info):

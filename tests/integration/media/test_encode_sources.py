@@ -211,6 +211,20 @@ async def test_hdr_becomes_sdr(tmp_path: Path) -> None:
         assert (frame.color_trc, frame.color_primaries, frame.colorspace) == (1, 1, 1)  # all BT.709
 
 
+@pytest.mark.parametrize(("size", "points"), [((320, 180), (6, 6, 6)), ((1280, 720), (1, 1, 1))])
+async def test_all_rungs_say_what_the_colours_of_their_source_are_taken_for(
+    size: tuple[int, int], points: tuple[int, int, int], tmp_path: Path
+) -> None:
+    source = make(tmp_path / "s.mp4", *X264, *AAC, size=size, frames=10)
+    made = await encode(source, tmp_path)
+    for rendition, log in zip(made.ladder.renditions, made.video, strict=True):
+        path = made.file(log, rendition.name)
+        assert b"colrnclx" in path.read_bytes()[:2000]
+        with av.open(str(path)) as container:
+            frame = next(container.decode(video=0))
+            assert (frame.color_primaries, frame.color_trc, frame.colorspace) == points
+
+
 async def test_rotated_phone_video_comes_out_upright(tmp_path: Path) -> None:
     upright = make(tmp_path / "u.mp4", *X264, *AAC, size=(108, 192), more="transpose=cclock")
     source = tmp_path / "s.mp4"

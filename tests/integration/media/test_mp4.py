@@ -70,6 +70,17 @@ async def test_what_fits_is_copied_packet_for_packet(
     )
 
 
+@pytest.mark.parametrize("name", ["h264", "open_gop", "vp9"])
+async def test_players_need_not_guess_the_colours(
+    name: str, probed: Probed, toolkit: MediaToolkit, tmp_path: Path
+) -> None:
+    source, info = await probed(name)
+    await mp4_output(toolkit, source, info, PRESET, tmp_path / "d.mp4")
+    made = (await toolkit.probe(tmp_path / "d.mp4")).main_video
+    assert made is not None
+    assert (made.color_primaries, made.transfer, made.matrix) == ("smpte170m",) * 3
+
+
 @pytest.mark.parametrize(
     "name",
     ["h264_ts", "vp9", "hevc", "hdr", "ten_bit", "interlaced", "mpeg2", "prores", "odd_size", "vfr", "no_audio",

@@ -1,6 +1,7 @@
 """As-is packaging, decoded again: the frames, times and order of the source, nothing lost and nothing moved."""
 
 import asyncio
+import struct
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -162,6 +163,27 @@ async def test_the_header_says_what_a_manifest_needs(
     init, fragments = split_fragments(whole(tracks["video_1"]).read_bytes())
     assert init.movie.tracks[0].edit_count == 0
     assert len(fragments) == len(tracks["video_1"].log.segments)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "says", "points"),
+    [
+        (".mp4", "", (6, 6, 6)),
+        (".ts", "", (6, 6, 6)),
+        # what stands in the parameter sets alone
+        (".mp4", "colour_primaries=1:transfer_characteristics=1:matrix_coefficients=1", (1, 1, 1)),
+        (".mkv", "matrix_coefficients=1", (1, 1, 1)),
+    ],
+)
+async def test_the_init_segment_says_what_the_colours_are(
+    suffix: str, says: str, points: tuple[int, int, int], media: Media, toolkit: MediaToolkit, tmp_path: Path
+) -> None:
+    source = tmp_path / f"source{suffix}"
+    bsf = ("-bsf:v", f"h264_metadata={says}") if says else ()
+    _run("-i", str(media.clip("h264")), "-c", "copy", *bsf, "-movflags", "-write_colr", str(source))
+    tracks, _ = await package(source, tmp_path / "out", toolkit)
+    init = (tracks["video_1"].folder / "init.mp4").read_bytes()
+    assert b"colrnclx" + struct.pack(">HHHB", *points, 0) in init
 
 
 async def test_only_what_is_named_is_packaged(media: Media, toolkit: MediaToolkit, tmp_path: Path) -> None:

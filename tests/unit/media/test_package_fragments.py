@@ -4,6 +4,7 @@ from array import array
 
 import pytest
 
+from polycast.domain.colours import SDR
 from polycast.media.children.package_annexb import length_prefixed, units
 from polycast.media.children.package_entries import aac, avc, avc_config, parse_aac_config, starts_with_idr
 from polycast.media.children.package_fragments import fragment_header, init_segment
@@ -16,7 +17,7 @@ AAC_LC = bytes.fromhex("1190")  # 48 kHz, stereo
 
 
 def test_a_video_init_segment_says_what_the_track_is() -> None:
-    entry = avc(avc_config([SPS, PPS]), 1280, 720)
+    entry = avc(avc_config([SPS, PPS]), 1280, 720, SDR)
     init = init_segment(video=True, timescale=90_000, entry=entry.box, width=1280, height=720, language="deu")
     (track,) = read_moov(init).tracks
     assert (track.codec, track.width, track.height, track.timescale) == ("avc1.64001f", 1280, 720, 90_000)
@@ -86,4 +87,4 @@ def test_a_cut_audio_configuration_is_refused(config: bytes) -> None:
 @pytest.mark.parametrize("config", [b"", b"\x00" * 20, b"\x01\x64\x00\x1f\xff\xe0\x00\x00"])
 def test_a_broken_video_configuration_is_refused(config: bytes) -> None:
     with pytest.raises(NotPackageable):
-        avc(config, 16, 16)
+        avc(config, 16, 16, SDR)

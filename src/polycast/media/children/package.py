@@ -1,8 +1,8 @@
 """Cut a source into CMAF tracks as it is.
 
 Request: `{"source", "out", "target_s", "limit_s", "tracks": [{"id", "index", "kind", "language", "label",
-"frame_rate"}]}`. Progress: `{"track", "header"}` once and `{"track", "segment"}` per segment, both in the
-lines of the track log; result: `[{"id", "samples", "source_samples", "dropped"}]`.
+"frame_rate", "colours"}]}`, the last of video alone, members of `Colours`. Progress: `{"track", "header"}` once and
+`{"track", "segment"}` per segment, both in the lines of the track log; result: `[{"id", "samples", "source_samples", "dropped"}]`.
 """
 
 import os

@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 
+from polycast.domain.colours import Colours
 from polycast.domain.tracks import TrackHeader
 from polycast.media.children.opening import open_source
 from polycast.media.children.package_annexb import length_prefixed, units
@@ -101,7 +102,8 @@ def _track(stream: Any, want: dict[str, Any], out: Path) -> Track:
     if video:
         track.annexb = extra[:1] != b"\x01"
         width, height = stream.codec_context.width, stream.codec_context.height
-        track.entry = avc(avc_config(units(extra)) if track.annexb else extra, width, height)
+        config = avc_config(units(extra)) if track.annexb else extra
+        track.entry = avc(config, width, height, Colours(**want["colours"]))
     elif extra:
         track.entry = aac(extra, stream.codec_context.channels)
     else:  # ADTS (MPEG-TS): the configuration is in each packet's header

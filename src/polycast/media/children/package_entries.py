@@ -8,9 +8,10 @@ import os
 import struct
 from dataclasses import dataclass
 
+from polycast.domain.colours import Colours
 from polycast.media.children.mp4_boxes import Malformed, child, unpack
 from polycast.media.children.mp4_tables import Mp4Track, Span
-from polycast.media.children.package_fragments import audio_entry, box, esds, visual_entry
+from polycast.media.children.package_fragments import audio_entry, box, colour_box, esds, visual_entry
 from polycast.media.package_errors import NotPackageable
 
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
@@ -33,16 +34,15 @@ class Entry:
     """bytes of the length before each NAL unit"""
 
 
-def avc(config: bytes, width: int, height: int, colour: bytes = b"") -> Entry:
-    """From an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1).
+def avc(config: bytes, width: int, height: int, colours: Colours) -> Entry:
+    """From an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1), and what its pictures' colours are.
 
     Raises:
         NotPackageable: it is cut off, or of a version nobody knows.
     """
     if len(config) < 8 or config[0] != 1 or not config[5] & 0x1F:
         raise NotPackageable("the H.264 configuration is missing")
-    extra = [box(b"colr", colour)] if colour[:4] == b"nclx" else []
-    entry = visual_entry(b"avc1", width, height, box(b"avcC", config), *extra)
+    entry = visual_entry(b"avc1", width, height, box(b"avcC", config), colour_box(colours))
     return Entry(entry, f"avc1.{config[1:4].hex()}", width, height, nal_size=(config[4] & 3) + 1)
 
 
@@ -93,8 +93,8 @@ def parse_aac_config(config: bytes) -> tuple[int, int, int]:
     return kind, rate, layout
 
 
-def video_description(track: Mp4Track) -> Entry:
-    """Our entry for a source's video track.
+def video_description(track: Mp4Track, colours: Colours) -> Entry:
+    """Our entry for a source's video track; what its own said of colours is among what the probe found.
 
     Raises:
         NotPackageable: not H.264, or its pixels are not square.
@@ -112,8 +112,7 @@ def video_description(track: Mp4Track) -> Entry:
         horizontal, vertical = unpack(data, ">II", pasp)
         if horizontal != vertical:
             raise NotPackageable("the pixels are not square")
-    colr = child(data, span, b"colr")
-    return avc(_bytes(data, config), width, height, _bytes(data, colr) if colr else b"")
+    return avc(_bytes(data, config), width, height, colours)
 
 
 def audio_description(track: Mp4Track) -> Entry:

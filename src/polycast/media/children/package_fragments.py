@@ -9,6 +9,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 
+from polycast.domain.colours import Colours
 from polycast.protocols.language import three_letters
 
 TRACK_ID = 1
@@ -35,6 +36,12 @@ def visual_entry(kind: bytes, width: int, height: int, *children: bytes) -> byte
     """A VisualSampleEntry (§12.1.3): square pixels, 72 dpi, no compressor name."""
     fixed = struct.pack(">6xH16xHHIIIH32xHh", 1, width, height, 0x480000, 0x480000, 0, 1, 24, -1)
     return box(kind, fixed, *children)
+
+
+def colour_box(colours: Colours) -> bytes:
+    """The ColourInformationBox of code points (§12.1.5)."""
+    points = struct.pack(">HHH", colours.primaries, colours.transfer, colours.matrix)
+    return box(b"colr", b"nclx", points, bytes((colours.full_range << 7,)))
 
 
 def audio_entry(kind: bytes, channels: int, sample_rate: int, *children: bytes) -> bytes:

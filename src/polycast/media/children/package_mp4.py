@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from polycast.domain.colours import Colours
 from polycast.domain.errors import Encrypted
 from polycast.domain.tracks import Segment, TrackHeader
 from polycast.media.children.mp4_tables import IDENTITY, Mp4Track, Samples, timeline
@@ -125,7 +126,7 @@ def _plan(track: Mp4Track, want: dict[str, Any], fd: int) -> Plan:
     video = want["kind"] == "video"
     if track.entry_count != 1:
         raise NotPackageable("the encoding changes within a track")
-    entry = video_description(track) if video else audio_description(track)
+    entry = video_description(track, Colours(**want["colours"])) if video else audio_description(track)
     line = timeline(track)
     if line is None or (video and track.matrix[:8] != IDENTITY[:8]):
         raise NotPackageable("the edit list or the display matrix does more than start the track")

@@ -6,12 +6,13 @@ from typing import Any
 
 import av.filter
 
+from polycast.domain.colours import is_hd
+
 _PQ, _HLG = 16, 18  # AVColorTransferCharacteristic
 _TRANSFERS = {_PQ: "smpte2084", _HLG: "arib-std-b67"}
 # AVColorSpace by the names of the scaler
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 _FULL = 2  # AVColorRange
-_HD_LINES = 720
 
 
 class Scaler:
@@ -104,7 +105,7 @@ _BY_ANGLE = {90: ("transpose=cclock",), 180: ("hflip", "vflip"), 270: ("transpos
 
 def _colours(frame: Any, pix_fmt: str) -> str:
     """Options of the scaler: what the colours are, and what the result's should be."""
-    matrix = _MATRICES.get(frame.colorspace) or ("bt709" if frame.height >= _HD_LINES else "bt601")
+    matrix = _MATRICES.get(frame.colorspace) or ("bt709" if is_hd(frame.width, frame.height) else "bt601")
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
     parts = [f"in_color_matrix={matrix}", f"in_range={'full' if full else 'limited'}"]
     if frame.format.name.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono", "ya")):

@@ -5,6 +5,7 @@ from fractions import Fraction
 from math import atan2, degrees
 from typing import Any
 
+from polycast.domain.colours import MATRICES, PRIMARIES, TRANSFERS
 from polycast.domain.media import AudioTrack, CaptionTrack, VideoTrack
 from polycast.media.children.mp4_tables import Mp4Track
 from polycast.media.children.probe_codecs import codec_string
@@ -12,10 +13,6 @@ from polycast.media.children.probe_index import VideoTimes
 from polycast.media.toolkit_allowlist import SUBTITLE_DECODERS
 from polycast.protocols.language import normalize
 
-# ITU-T H.273 code points by FFmpeg's names, those that occur
-_PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020", 11: "smpte431", 12: "smpte432"}  # fmt: skip
-_TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 11: "iec61966-2-4", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 18: "arib-std-b67"}  # fmt: skip
-_MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020nc", 10: "bt2020c"}  # fmt: skip
 _RANGES = {1: "tv", 2: "pc"}
 _HDR = {"smpte2084", "arib-std-b67"}
 _PROGRESSIVE = 1
@@ -35,7 +32,7 @@ def video(
     shown = (max(1, round(width * sar)), height) if sar >= 1 else (width, max(1, round(height / sar)))
     if rotation in {90, 270}:
         shown = (shown[1], shown[0])
-    transfer = _TRANSFERS.get(int(context.color_trc or 0))
+    transfer = TRANSFERS.get(int(context.color_trc or 0))
     average = times.average if times else _rate(stream.average_rate)
     nominal = times.nominal if times else _rate(stream.base_rate)
     depth = context.format.components[0].bits if context.format is not None else 8
@@ -59,9 +56,9 @@ def video(
         nominal_rate=None if still else nominal,
         variable_rate=not still and (times.variable if times else _differ(average, nominal)),
         interlaced=int(context.field_order or 0) > _PROGRESSIVE,
-        color_primaries=_PRIMARIES.get(int(context.color_primaries or 0)),
+        color_primaries=PRIMARIES.get(int(context.color_primaries or 0)),
         transfer=transfer,
-        matrix=_MATRICES.get(int(context.colorspace if context.colorspace is not None else 2)),
+        matrix=MATRICES.get(int(context.colorspace if context.colorspace is not None else 2)),
         color_range=_RANGES.get(int(context.color_range or 0)),
         hdr=transfer in _HDR,
         bitrate_bps=_number(context.bit_rate),
