@@ -85,6 +85,8 @@ class Platform:
 
     async def run_worker(self, queues: list[str], concurrency: int, stop_event: asyncio.Event) -> None:
         """Work on queues until told to stop; a process that encodes also dispatches chunks."""
+        from polycast.jobs import worker  # the queue's library: only workers pay for loading it
+
         options = WorkerOptions(
             heartbeat_s=self.settings.heartbeat_s,
             stalled_after_s=self.settings.stalled_after_s,
@@ -92,7 +94,7 @@ class Platform:
             # how long one takes, the server of somebody else decides
             leave_room=PULL_QUEUE in queues,
         )
-        loops = [self.services.jobs.run_worker(queues, concurrency, stop_event, options)]
+        loops = [worker.run(self.services.jobs, queues, concurrency, stop_event, options)]
         if ENCODE_QUEUE in queues:
             loops.append(self.dispatcher.run(stop_event))
         await asyncio.gather(*loops)

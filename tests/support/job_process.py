@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from polycast.db.engine import Database
+from polycast.jobs import worker
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import Args
 from polycast.jobs.retry import Retry
@@ -23,7 +24,7 @@ async def main(url: str, way: str, path: str) -> None:
 
     queue = JobQueue(url, Database(url, pool_size=1).transaction)
     queue.register("note", handler, queue="work", retry=Retry(max_attempts=3))
-    await queue.run_worker(["work"], 2, asyncio.Event(), QUICK)
+    await worker.run(queue, ["work"], 2, asyncio.Event(), QUICK)
 
 
 asyncio.run(main(*sys.argv[1:]))

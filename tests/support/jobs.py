@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 
 from polycast.db.engine import Database
+from polycast.jobs import worker
 from polycast.jobs.options import WorkerOptions
 from polycast.jobs.queue import JobQueue, JobState
 from tests.support.waiting import until
@@ -20,7 +21,7 @@ async def working(
 ) -> AsyncIterator[asyncio.Event]:
     """A worker for the block, already listening; it is told to stop at the end, and must."""
     stop = asyncio.Event()
-    task = asyncio.create_task(queue.run_worker(queues or ("work",), concurrency, stop, options))
+    task = asyncio.create_task(worker.run(queue, queues or ("work",), concurrency, stop, options))
     try:
         await until(lambda: _listening(queue), what="the worker listens")
         yield stop

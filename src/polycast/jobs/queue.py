@@ -4,7 +4,6 @@ A job exists if and only if the transaction that asked for it was committed. Not
 library: its tables and SQL functions are the interface; the worker's side is in `polycast.jobs.worker`.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,7 +15,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.domain.errors import NotFound
-from polycast.jobs.options import WorkerOptions
 from polycast.jobs.registry import Args, FailureHandler, Handler, JobType
 from polycast.jobs.retry import Retry
 
@@ -239,18 +237,6 @@ class JobQueue:
     async def depth(self, tx: AsyncConnection) -> dict[tuple[str, str], int]:
         """(queue, todo | doing) -> number of jobs, for metrics."""
         return {(row.queue_name, row.status): row.jobs for row in await tx.execute(_DEPTH)}
-
-    async def run_worker(
-        self,
-        queues: Sequence[str],
-        concurrency: int,
-        stop_event: asyncio.Event,
-        options: WorkerOptions | None = None,
-    ) -> None:
-        """Work on `queues` until `stop_event`; see `polycast.jobs.worker.run`."""
-        from polycast.jobs import worker  # the queue's library: only workers pay for loading it
-
-        await worker.run(self, queues, concurrency, stop_event, options or WorkerOptions())
 
     async def _place(self, tx: AsyncConnection, kind: JobType, turn: int, priority: int | None) -> int:
         """The priority of a job that waits its turn.
