@@ -1,5 +1,6 @@
 """Everything a client can get wrong is answered in the one form of errors."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -141,12 +142,18 @@ async def test_bodies_have_a_bound(kit: Kit) -> None:
 
 async def test_callers_are_known_before_their_bodies_are_read(kit: Kit) -> None:
     """The body never comes: an answer to it shows that nobody waited for one."""
-    for path in ("/vod/v1/files/start", "/vod/v1/files/deletemany", "/streaming/v1/domains"):
-        for length in ({"content-length": "1000"}, {"transfer-encoding": "chunked"}):
-            for credentials in ({}, {"x-api-key": "nobody's"}, {"authorization": "Bearer x.y.z"}):
-                async with connected(kit.server.url) as connection:
-                    connection.head("POST", f"/videokit{path}", length | credentials)
-                    assert (await connection.answer()).startswith(b"HTTP/1.1 401"), path
+
+    async def refused(path: str, headers: dict[str, str]) -> None:
+        async with connected(kit.server.url) as connection:
+            connection.head("POST", f"/videokit{path}", headers)
+            assert (await connection.answer()).startswith(b"HTTP/1.1 401"), path
+
+    # at once: each answer waits a second for bytes that may be on their way
+    async with asyncio.TaskGroup() as group:
+        for path in ("/vod/v1/files/start", "/vod/v1/files/deletemany", "/streaming/v1/domains"):
+            for length in ({"content-length": "1000"}, {"transfer-encoding": "chunked"}):
+                for credentials in ({}, {"x-api-key": "nobody's"}, {"authorization": "Bearer x.y.z"}):
+                    group.create_task(refused(path, length | credentials))
 
 
 async def test_a_body_is_json_whatever_its_type(kit: Kit) -> None:

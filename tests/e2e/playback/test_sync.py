@@ -68,12 +68,12 @@ async def test_pitch_and_number_agree(
         published[name] = asset.play
     await start(page, f"{published[name]}?format={kind}")
     await page.evaluate(LISTEN)
-    await until(page, "polycast.video.currentTime > 4.5")
-    await page.evaluate(f"polycast.video.currentTime = {SECONDS} - 5")
+    await until(page, "polycast.video.currentTime > 3.5")
+    await page.evaluate(f"polycast.video.currentTime = {SECONDS} - 3.5")
     await until(page, "polycast.video.ended", deadline_s=25)
     heard = await page.evaluate("heard")
-    early = [by for at, by in heard if 1.5 < at < 4.5]
-    late = [by for at, by in heard if SECONDS - 4 < at < SECONDS - 0.5]
+    early = [by for at, by in heard if 1.5 < at < 3.5]
+    late = [by for at, by in heard if SECONDS - 2.5 < at < SECONDS - 0.5]
     assert len(early) > 10 and len(late) > 10, heard
     begin, end = statistics.median(early), statistics.median(late)
     assert abs(end - begin) < 0.05, "picture and sound drift apart"

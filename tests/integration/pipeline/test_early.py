@@ -61,7 +61,8 @@ async def test_nothing_is_listed_before_it_is_there(studio: Studio, tmp_path: Pa
     def named(track: str, header: TrackHeader) -> NewTrack:
         return NewTrack(track, "", "one", TrackLog(header, (), complete=False))
 
-    async with Early(studio.platform.workspace, tmp_path, PREFIX, 2, named=named, show=show) as early:
+    space = studio.platform.workspace
+    async with Early(space, tmp_path, PREFIX, 2, named=named, show=show, every_s=0.2) as early:
         packager = Packager(tmp_path, early)
         packager.write("video_1", 1)
         packager.write("audio_1", 1)

@@ -30,6 +30,7 @@ def _destroy(studio: Studio, key: str) -> None:
 
 
 async def test_the_ladder_fails_and_the_first_generation_plays_on(studio: Studio, media: Media) -> None:
+    studio.impatient()
     file = await studio.upload(media.clip("tall"))
     asset = await studio.make(file)
     async with studio.working("package"):
@@ -88,6 +89,7 @@ async def test_a_growing_generation_that_cannot_be_finished_is_an_error(
     async with Studio.open(
         database_url, tmp_path / "data", chunk_s=1.0, segment_s=1.0, encode_workers=1
     ) as studio:
+        studio.impatient()
         asset = await studio.make(await studio.upload(media.clip("tall_vp9")))
         async with studio.working("package"):
             await until(lambda: studio.rows("SELECT 1 FROM chunk_jobs"), timeout_s=30)
@@ -135,12 +137,13 @@ async def test_the_source_is_deleted_while_it_is_encoded(studio: Studio, media: 
 
 async def test_parts_that_do_not_fit_together_end_the_output(studio: Studio, media: Media) -> None:
     """An assembly that can never succeed must not leave the output in processing for ever."""
+    studio.impatient()
     asset = await studio.make(await studio.upload(media.clip("tall_vp9")))
     async with studio.working("package", "pictures"):
         await until(lambda: studio.rows("SELECT 1 FROM chunk_jobs"), timeout_s=30)
         await studio.execute("UPDATE generations SET plan = jsonb_set(plan, '{grid,starts}', '[0, 1, 2]')")
         async with studio.working("encode"):
-            asset = await studio.settled(asset.uid, timeout_s=58)
+            asset = await studio.settled(asset.uid)
     assert asset.main_output is not None
     assert asset.main_output.status is OutputStatus.ERROR
     await _after_a_day(studio)

@@ -69,6 +69,7 @@ async def test_a_file_that_crashes_the_encoder(database_url: str, tmp_path: Path
     deadly.write_text("#!/bin/sh\nkill -SEGV $$\n")
     deadly.chmod(0o755)
     async with Studio.open(database_url, tmp_path / "data", ffmpeg=str(deadly), sandbox="off") as studio:
+        studio.impatient()
         bad = await studio.make(await studio.upload(media.clip("vp9")))
         good = await studio.make(await studio.upload(media.clip("h264_no_b")))
         async with studio.working():

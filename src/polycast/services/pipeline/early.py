@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 # a copy of what the end writes anyway: enough to play without a wait, little beside the whole
 _FIRST, _MORE = 4, 12
 """Segments of each track shown at first, and each time after that, at most: those that are there."""
-_EVERY_S = 1.5
+EVERY_S = 1.5
 
 Show = Callable[[list[NewTrack]], Awaitable[bool]]
 """Lists growing tracks; False when nobody wants them any more."""
@@ -34,10 +34,19 @@ class Early:
     Args:
         expected: how many tracks are packaged; nothing is shown before all have begun.
         out: where the packager writes. prefix: key of the generation's folder.
+        every_s: seconds between two looks at what is there.
     """
 
     def __init__(
-        self, space: Workspace, out: Path, prefix: str, expected: int, *, named: Named, show: Show
+        self,
+        space: Workspace,
+        out: Path,
+        prefix: str,
+        expected: int,
+        *,
+        named: Named,
+        show: Show,
+        every_s: float = EVERY_S,
     ) -> None:
         self._space = space
         self._out = out
@@ -45,6 +54,7 @@ class Early:
         self._expected = expected
         self._named = named
         self._show = show
+        self._every_s = every_s
         self._headers: dict[str, TrackHeader] = {}
         self._segments: dict[str, list[Segment]] = {}
         self._shown: dict[str, int] = {}
@@ -80,7 +90,7 @@ class Early:
                 if not await self._show([await self._copy(track) for track in self._headers]):
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._over.wait(), _EVERY_S)
+                    await asyncio.wait_for(self._over.wait(), self._every_s)
         except (PolycastError, OSError) as error:
             # only the early look is lost
             log.warning("%s is not shown before it is packaged: %s", self._prefix, error)
