@@ -1,4 +1,4 @@
-"""Bodies of requests: they come at a pace, and a refusal is heard."""
+"""Bodies of requests: they come at a pace, and a refusal is heard. Of answers: to HEAD there is none."""
 
 import asyncio
 import time
@@ -22,6 +22,19 @@ FLOOR_BYTES_S: Final = 1024
 """bytes a second that a body brings at least: a tenth of what the slowest honest line carries, and one of six
 uploads that share it has more"""
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+def head_alone(send: Send) -> Send:
+    """Sends answers without their content, as HEAD wants them (RFC 9110 section 9.3.2).
+
+    Applications answer as they do to GET. HTTP/1.1 servers leave the rest out by themselves; over HTTP/2 it would go
+    out, and clients break such a stream off.
+    """
+
+    async def bare(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return bare
 
 
 class HeardAnswers:

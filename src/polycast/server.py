@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from polycast import settings as configuration
-from polycast.bodies import HeardAnswers
+from polycast.bodies import HeardAnswers, head_alone
 from polycast.bootstrap import Platform, build_platform
 from polycast.delivery.app import delivery
 from polycast.dialects.gotipath.app import create_gotipath
@@ -136,6 +136,8 @@ class _Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._framework
         if scope["type"] == "http":
+            if scope["method"] == "HEAD":
+                send = head_alone(send)
             path: str = scope["path"]
             if path.startswith(("/media/", "/s/")):
                 app = self._media

@@ -136,6 +136,21 @@ async def test_tls_speaks_http_2(installation: Installation, tmp_path: Path) -> 
         async with httpx.AsyncClient(http2=True, verify=context, timeout=20) as client:
             answer = await client.get(f"{server.url}/healthz")
             assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
+            # monitors and link checkers ask so; content would break the stream (RFC 9113 section 8.1.1)
+            for path in (
+                "/healthz",
+                "/play/none",
+                "/oembed",
+                "/media/none",
+                "/gotipath/v1/libraries",
+                "/nothing",
+            ):
+                whole = await client.get(f"{server.url}{path}")
+                head = await client.head(f"{server.url}{path}")
+                assert (head.http_version, head.content) == ("HTTP/2", b""), path
+                if head.status_code != 405:
+                    assert head.status_code == whole.status_code
+                    assert head.headers["content-length"] == str(len(whole.content))
 
 
 async def test_dialects_by_host(installation: Installation) -> None:
