@@ -9,6 +9,7 @@ Exit status: 0 built or up to date, 1 failed with the reason on standard error.
 
 import argparse
 import fcntl
+import gzip
 import hashlib
 import os
 import shutil
@@ -27,7 +28,7 @@ class BuildFailed(Exception):
 
 def source_hash(web: Path) -> str:
     """Return one hash over everything that decides what the build makes."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(Path(__file__).read_bytes())
     files = [web / name for name in ("package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")]
     files += sorted(path for path in (web / "src").rglob("*") if path.is_file())
     for path in files:
@@ -62,6 +63,7 @@ def build(root: Path = ROOT, *, force: bool = False) -> bool:
         fresh = web / "node_modules" / ".polycast-dist"
         shutil.rmtree(fresh, ignore_errors=True)
         _node(web, "node_modules/vite/bin/vite.js", "build", "--outDir", str(fresh), "--logLevel", "warn")
+        _pack(fresh / "assets")
         (fresh / BUILT_STAMP).write_text(wanted)
         # a running server never sees half a build: the old folder is moved aside, the new one moved in
         old = web / "node_modules" / ".polycast-old"
@@ -95,6 +97,12 @@ def _install(web: Path) -> None:
         print(done.stdout, file=sys.stderr)
         raise BuildFailed("npm ci failed; it needs the network once, to fetch what package-lock.json names")
     (web / INSTALLED_STAMP).write_text(lock)
+
+
+def _pack(folder: Path) -> None:
+    """A copy by gzip beside each file: a third of the bytes, and the server has nothing to pack."""
+    for path in list(folder.iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
 
 
 def _node(web: Path, *arguments: str) -> None:

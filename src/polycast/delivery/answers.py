@@ -1,11 +1,14 @@
 """Small answers as plain ASGI messages: texts, redirects, refusals. The hot path uses no framework."""
 
+import gzip
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import Scope, Send
 
-from polycast.protocols.conditional import parse_etags
+from polycast.protocols.coding import takes_gzip
+from polycast.protocols.conditional import ETag, parse_etags
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -22,6 +25,10 @@ PREFLIGHT: Final = (
     (b"access-control-allow-headers", b"range, if-range, if-none-match, if-modified-since"),
     (b"access-control-max-age", b"86400"),
 )
+
+
+_WORTH_PACKING: Final = 1024
+"""bytes; what is shorter fits into one packet either way"""
 
 
 def request_headers(scope: Scope) -> dict[str, str]:
@@ -54,15 +61,32 @@ async def redirect(send: Send, location: str, headers: Headers) -> None:
 async def document(
     scope: Scope, send: Send, text: str, media_type: str, headers: Headers, cache_control: str
 ) -> None:
-    """A text made for this answer, with a strong ETag of its bytes; 304 when the client has it."""
+    """A text made for this answer, with a strong ETag of its bytes; 304 when the client has it.
+
+    From `_WORTH_PACKING` on it goes by gzip to clients that take that.
+    """
     body = text.encode()
-    etag = hashlib.sha256(body).hexdigest()[:24]
-    headers = [*headers, (b"etag", f'"{etag}"'.encode()), (b"cache-control", cache_control.encode())]
-    known = parse_etags(request_headers(scope).get("if-none-match", ""))
-    if known == "*" or (known and any(tag.tag == etag for tag in known)):
+    asked = request_headers(scope)
+    etag = ETag(hashlib.sha256(body).hexdigest()[:24])
+    headers = [*headers, (b"cache-control", cache_control.encode())]
+    coding: Headers = []
+    if len(body) >= _WORTH_PACKING:
+        headers.append((b"vary", b"accept-encoding"))
+        if takes_gzip(asked.get("accept-encoding", "")):
+            # other bytes, so another strong tag (RFC 9110 8.8.3.3)
+            body, etag, coding = _packed(body), ETag(f"{etag.tag}-gzip"), [(b"content-encoding", b"gzip")]
+    headers.append((b"etag", etag.render().encode()))
+    known = parse_etags(asked.get("if-none-match", ""))
+    if known == "*" or (known and any(etag.weakly_equals(tag) for tag in known)):
         await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
         return
-    headers += [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+    headers += [*coding, (b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+@lru_cache(maxsize=64)
+def _packed(body: bytes) -> bytes:
+    """Every viewer gets the same bytes, so they are made once."""
+    return gzip.compress(body, mtime=0)

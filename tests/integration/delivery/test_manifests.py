@@ -64,6 +64,29 @@ async def test_dash_names_segments_captions_and_thumbnails(
     assert (await client.get(urljoin(base, caption.text))).text == "WEBVTT\n"
 
 
+async def test_manifests_go_packed_to_those_who_take_it(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant, captions=True, storyboard=True)
+    path = f"{made.base}/manifest.mpd"
+    packed = await client.get(path, headers={"accept-encoding": "gzip, br"})
+    plain = await client.get(path, headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    # two representations: a cache that holds one of them answers nobody who wants the other (RFC 9110 8.8.3.3)
+    assert packed.headers["etag"] != plain.headers["etag"]
+    for answer in (packed, plain):
+        assert answer.headers["vary"] == "accept-encoding"
+        headers = {"accept-encoding": answer.request.headers["accept-encoding"]}
+        known = headers | {"if-none-match": answer.headers["etag"]}
+        again = await client.get(path, headers=known)
+        assert (again.status_code, again.headers["etag"]) == (304, answer.headers["etag"])
+        head = await client.head(path, headers=headers)
+        assert head.headers["content-length"] == answer.headers["content-length"]
+
+
 async def test_growing_generations(client: httpx.AsyncClient, services: Services, tenant: Tenant) -> None:
     made = await publish(services, tenant, state=GenerationState.GROWING)
     main = await client.get(f"{made.base}/playlist.m3u8")
