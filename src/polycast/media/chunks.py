@@ -26,7 +26,7 @@ class Chunk:
         multiple: of a steady grid, every segment but the last of all has a multiple of so many frames; the
             same in all chunks.
         exact: the frame counts are certain; fill: places without a frame are to be filled.
-        held: all its frames are the first picture of the source, which is shown before its time.
+        held: all its frames are the first picture at or behind `from_s`, shown before its time or on behind it.
     """
 
     number: int
@@ -105,30 +105,33 @@ def plan_chunks(grid: Grid, target_s: float = 24.0, *, first_s: float = 4.0) -> 
         first_s: wished length of the first chunk, which something waits for.
 
     Returns:
-        Chunks in order without gap or overlap, covering the grid, with a joint where the first frame's time is.
+        Chunks in order without gap or overlap, covering the grid, with joints where the first frame's time is and
+        where the last one's ends.
         A chunk of less than a third of the target at the end is joined to the one before it, unless that is the
         first or is held. Audio alone: no chunk.
     """
     if grid.kind == "audio":
         return []
     bounds = grid.boundaries
+    real = len(grid.starts) - grid.held_on
     cuts = [0]
     while cuts[-1] < len(grid.starts):
         limit = (first_s if len(cuts) == 1 else target_s) * grid.timescale + bounds[cuts[-1]]
         following = cuts[-1] + 1
-        # what is held before the first frame's time has chunks of its own
-        stop = grid.held if following <= grid.held else len(grid.starts)
+        # what is held before the first frame's time and behind the last one's has chunks of its own
+        stop = next(at for at in (grid.held, real, len(grid.starts)) if following <= at)
         while following < stop and bounds[following + 1] <= limit:
             following += 1
         cuts.append(following)
     is_short = (grid.end - bounds[cuts[-2]]) * 3 < target_s * grid.timescale
-    if len(cuts) > 3 and is_short and cuts[-2] != grid.held:
+    if len(cuts) > 3 and is_short and cuts[-2] not in (grid.held, real):
         cuts.pop(-2)
     return [_chunk(grid, number, a, b) for number, (a, b) in enumerate(pairwise(cuts))]
 
 
 def _chunk(grid: Grid, number: int, first: int, stop: int) -> Chunk:
-    is_last, is_held = stop == len(grid.starts), first < grid.held
+    real = len(grid.starts) - grid.held_on
+    is_last, is_held = stop >= real, first < grid.held or first >= real
     cut = grid.cuts[first]
     lead = Fraction(grid.starts[grid.held] - grid.starts[0], grid.timescale)
     return Chunk(

@@ -31,7 +31,7 @@ def filter_graph(
     Args:
         fill: repeat frames where the source has none, so that every place of a steady rate is taken.
     """
-    shared = [*_timing(video, chunk, fill=fill or chunk.fill), *tone_map(video, renditions)]
+    shared = [*_timing(video, chunk, fill=fill), *tone_map(video, renditions)]
     parts = [f"[0:{video.index}]{','.join(shared)},split={len(renditions)}"
              + "".join(f"[s{i}]" for i in range(len(renditions)))]  # fmt: skip
     for i, rendition in enumerate(renditions):
@@ -47,7 +47,10 @@ def _timing(video: VideoTrack, chunk: Chunk, *, fill: bool) -> list[str]:
     if chunk.kind == "still" or chunk.held:
         step = (chunk.end - chunk.starts[0]) // chunk.frames
         weave = ["trim=end_frame=4", _DEINTERLACE] if video.interlaced else []
+        # the picture may not be where it was promised: then the one that can be decoded before it
+        start = [] if fill else _trim(chunk, Fraction(0))
         return [
+            *start,
             *weave,
             "trim=end_frame=1",  # one picture, whatever else the file holds, and nothing more is decoded
             f"loop=loop={chunk.frames - 1}:size=1",
@@ -70,7 +73,7 @@ def _timing(video: VideoTrack, chunk: Chunk, *, fill: bool) -> list[str]:
         steps.append(f"setpts=round(PTS/{step})*{step}+{chunk.origin_ticks}")
     elif chunk.origin_ticks:
         steps.append(f"setpts=PTS+{chunk.origin_ticks}")
-    if fill and chunk.rate is not None:
+    if (fill or chunk.fill) and chunk.rate is not None:
         steps += [
             f"fps={chunk.rate}:start_time={_decimal(Fraction(chunk.starts[0], chunk.timescale))}",
             "tpad=stop=-1:stop_mode=clone",  # a hole at the very end of the chunk

@@ -54,7 +54,8 @@ class Slicing(Tools):
             ]  # fmt: skip
         start = chunk.deeper_s
         seek = ["-seek_timestamp", "1", "-ss", f"{float(start):.6f}"] if start is not None else []
-        end = chunk.origin_s if chunk.held else chunk.to_s
+        # of what is held before its time the first picture is enough
+        end = chunk.origin_s if chunk.held and chunk.from_s is None else chunk.to_s
         until = [] if end is None else ["-to", f"{float(end + _BEHIND_S):.6f}"]
         args = [
             "-copyts",

@@ -14,14 +14,15 @@ from polycast.domain.errors import NoPlayableTracks
 from polycast.domain.media import SourceInfo
 from polycast.domain.tracks import TrackLog
 from polycast.media.grid_frames import FrameIndex, Lattice, find_lattice
-from polycast.media.grid_shape import Cut, Grid, held, rounded
+from polycast.media.grid_shape import Cut, Grid, held, held_on, rounded
 from polycast.media.ladder import STILL_DURATION_S, STILL_RATE
 
 MAX_SEGMENT_S = 6.0
 """Regular grids never have a longer segment; a source that shows one frame for longer may."""
 
 HELD_FROM_S = Fraction(1)
-"""Sound that begins no more than this before the first picture is left out."""
+"""Sound that begins no more than this before the first picture is left out, sound that ends no more than this behind
+the last one may be."""
 
 _SEEK_BACK = Fraction(3, 23) + Fraction(1, 1000)
 
@@ -38,6 +39,7 @@ def plan_grid(
     target_s: float = 4.0,
     multiple: int = 1,
     sound_s: float | None = None,
+    sound_end_s: float | None = None,
 ) -> Grid:
     """Lay the grid of a source. Slow for long ones (a second per million frames): call it in a thread.
 
@@ -49,6 +51,8 @@ def plan_grid(
             n-th frame starts each segment on a frame of its own.
         sound_s: where the sound that goes with the video begins, in source seconds. When that is more than a
             second before the first frame, time 0 is there, and the first picture is held until its time.
+        sound_end_s: where it ends. When that is more than a second behind the video's end, the last picture is
+            held until there: players end, or stall, where the picture does.
 
     Raises:
         NoPlayableTracks: neither video nor audio.
@@ -69,10 +73,18 @@ def plan_grid(
         grid = _steady_grid(frames, lattice, target_s, multiple)
     else:
         grid = _variable_grid(frames, target_s)
-    lead = (
-        grid.origin_s - Fraction(sound_s).limit_denominator(1_000_000) if sound_s is not None else Fraction(0)
-    )
+    picture_end = grid.origin_s + Fraction(grid.end, grid.timescale)
+    rest = _exactly(sound_end_s) - picture_end if sound_end_s is not None else Fraction(0)
+    lead = grid.origin_s - _exactly(sound_s) if sound_s is not None else Fraction(0)
+    if rest > HELD_FROM_S:
+        # where packets are not frames, the last ones may not be there
+        last = max(0, len(frames.pts) - (1 if frames.exact else 4))
+        grid = held_on(grid, rest, _cut(frames, last), target_s)
     return held(grid, lead, target_s, multiple) if lead > HELD_FROM_S else grid
+
+
+def _exactly(seconds: float) -> Fraction:
+    return Fraction(seconds).limit_denominator(1_000_000)
 
 
 def _audio_grid(info: SourceInfo, target_s: float) -> Grid:

@@ -43,6 +43,7 @@ class Grid:
         exact: `counts` are of frames that really exist, so that an encode may be held against them.
         has_holes: places without a frame are filled by repeating the one before (steady only).
         held: so many first segments show the first picture before its time, because the sound begins earlier.
+        held_on: so many last segments show the last picture on, because the sound ends later.
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class Grid:
     exact: bool = True
     has_holes: bool = False
     held: int = 0
+    held_on: int = 0
 
     @property
     def duration_s(self) -> float:
@@ -83,16 +85,7 @@ def moved(grid: Grid, start_s: Fraction) -> Grid:
 
 def held(grid: Grid, lead: Fraction, target_s: float, multiple: int) -> Grid:
     """`grid`, behind segments that show its first picture for `lead` seconds (less than a frame more)."""
-    if grid.rate is not None:
-        step = int(grid.timescale / grid.rate)
-        frames = -(-ceil(lead * grid.rate) // multiple) * multiple
-        per = max(1, round(target_s * grid.rate / multiple)) * multiple
-        counts = tuple(min(per, frames - at) for at in range(0, frames, per))
-    else:
-        # one frame a segment, all of one length
-        counts = (1,) * ceil(lead / Fraction(target_s))
-        step = ceil(lead * grid.timescale / len(counts))
-    bounds = list(accumulate((count * step for count in counts), initial=0))
+    counts, bounds = _showing_one(grid, lead, target_s, multiple)
     return replace(
         grid,
         starts=(*bounds[:-1], *(start + bounds[-1] for start in grid.starts)),
@@ -102,6 +95,35 @@ def held(grid: Grid, lead: Fraction, target_s: float, multiple: int) -> Grid:
         cuts=(*(Cut() for _ in counts), *grid.cuts),
         held=len(counts),
     )
+
+
+def held_on(grid: Grid, rest: Fraction, last: Cut, target_s: float) -> Grid:
+    """`grid`, followed by segments that show its last picture, which is at `last`, for `rest` seconds."""
+    counts, bounds = _showing_one(grid, rest, target_s, 1)
+    return replace(
+        grid,
+        starts=(*grid.starts, *(grid.end + bound for bound in bounds[:-1])),
+        end=grid.end + bounds[-1],
+        counts=(*grid.counts, *counts),
+        cuts=(*grid.cuts, *(last for _ in counts)),
+        held_on=len(counts),
+    )
+
+
+def _showing_one(
+    grid: Grid, length: Fraction, target_s: float, multiple: int
+) -> tuple[tuple[int, ...], list[int]]:
+    """Frames of each segment, and bounds of all from 0, where one picture is shown."""
+    if grid.rate is not None:
+        step = int(grid.timescale / grid.rate)
+        frames = -(-ceil(length * grid.rate) // multiple) * multiple
+        per = max(1, round(target_s * grid.rate / multiple)) * multiple
+        counts = tuple(min(per, frames - at) for at in range(0, frames, per))
+    else:
+        # one frame a segment, all of one length
+        counts = (1,) * ceil(length / Fraction(target_s))
+        step = ceil(length * grid.timescale / len(counts))
+    return counts, list(accumulate((count * step for count in counts), initial=0))
 
 
 def rounded(value: Fraction) -> int:

@@ -1,13 +1,17 @@
 """Every kind of source plays in Chromium, HLS and DASH, and each frame on the screen is the right one."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
 
 from tests.e2e.playback.conftest import Ready
+from tests.e2e.playback.publishing import Publisher
 from tests.e2e.playback.seeing import duration, jumps, record, recorded, seek, waits, wrong
 from tests.e2e.player.watching import bar, start, until
+from tests.support.media import Clip, Media, _run
 
 pytestmark = [
     pytest.mark.browser,
@@ -91,6 +95,31 @@ async def test_sound_alone(page: Page, ready: Ready, kind: str) -> None:
     await until(page, "polycast.video.ended")
     assert abs(await duration(page) - 6) < 0.1
     assert await page.evaluate("polycast.video.videoWidth") == 0
+
+
+async def test_sound_behind_the_picture_is_heard_to_its_end(
+    page: Page, publisher: Publisher, media: Media
+) -> None:
+    source = media.made("sound-goes-on.mp4", _sound_goes_on)
+    asset = await publisher.published(source)
+    for kind in ("hls", "dash"):
+        await page.goto(f"{asset.play}?format={kind}")
+        await record(page)
+        await page.click(".pc-big")
+        await until(page, "seen.ended", deadline_s=30)
+        assert abs(await page.evaluate("polycast.video.currentTime") - 8) < 0.1
+        frames = await recorded(page)
+        assert frames[-1].media_s > 7
+        assert frames[-1].number == 89
+        assert await waits(page) <= 1
+
+
+def _sound_goes_on(path: Path) -> None:
+    short, long = Clip(seconds=3, audio=()), Clip(seconds=8, video=())
+    with tempfile.TemporaryDirectory() as folder:
+        made = Media(Path(folder))
+        picture, sound = made.make("picture.mp4", short), made.make("sound.m4a", long)
+        _run("-i", str(picture), "-i", str(sound), "-map", "0:v", "-map", "1:a", "-c", "copy", str(path))
 
 
 async def test_a_film_without_sound(page: Page, ready: Ready) -> None:

@@ -1,5 +1,6 @@
-"""A picture that begins long after the sound: its first frame is held, and nothing of the sound is lost."""
+"""A picture that begins long after the sound or ends long before it: its first or last frame is held."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,8 @@ from polycast.media.assemble import assemble_audio, assemble_video
 from polycast.media.chunks import plan_chunks
 from polycast.media.grid import plan_grid
 from polycast.media.ladder import plan_ladder
+from polycast.media.package import NotPackageable
+from polycast.media.selection import TrackSelection
 from polycast.media.toolkit import MediaToolkit
 from tests.integration.media.encode_clips import decode, make, run_ffmpeg, sound_starts, whole
 
@@ -107,3 +110,59 @@ async def test_a_slice_of_what_is_held_has_the_first_picture_alone(
         )
     shown = decode(whole(tmp_path / rendition.name, assemble_video(rendition, grid, chunks)))
     assert shown.numbers == [0] * 38 + list(range(250))
+
+
+@pytest.mark.parametrize("rate", ["25", "50", "uneven", "interlaced"])
+async def test_the_last_picture_is_held(rate: str, toolkit: MediaToolkit, tmp_path: Path) -> None:
+    more = {"uneven": ("-fps_mode", "vfr"), "interlaced": ("-x264-params", "tff=1")}.get(rate, ())
+    change = {"uneven": "select=not(eq(mod(n\\,3)\\,1))", "interlaced": "setfield=tff"}.get(rate, "")
+    frames = 100 if rate == "50" else 50
+    video = make(
+        tmp_path / "v.mkv", *X264, *more, rate="50" if rate == "50" else "25", frames=frames, audio=None, more=change
+    )  # fmt: skip
+    source = _late(tmp_path, video, 0)
+    info = await toolkit.probe(source)
+    prepared = await toolkit.prepare_source(source, info, tmp_path)
+    ladder = plan_ladder(prepared.info, PRESET)
+    grid = plan_grid(prepared.info, prepared.frames, target_s=1.0, sound_end_s=8.0)
+    chunks = []
+    for chunk in plan_chunks(grid, 2.0):
+        piece = await toolkit.cut_slice(prepared, chunk, tmp_path / f"slice-{chunk.number}")
+        for path, facts, part in (
+            (piece.path, piece.info, piece.chunk),
+            (prepared.path, prepared.info, chunk),
+        ):
+            made = await toolkit.encode_chunk(path, facts, part, ladder.renditions, tmp_path, speed="first")
+        chunks.append(made)
+    for i, rendition in enumerate(ladder.renditions):
+        log = assemble_video(rendition, grid, [c[i] for c in chunks])
+        shown = decode(whole(tmp_path / rendition.name, log))
+        numbers = [n for n in range(frames) if rate != "uneven" or n % 3 != 1]
+        numbers = numbers[:: rendition.every] if rate == "50" else numbers
+        assert shown.numbers[: len(numbers)] == numbers
+        assert set(shown.numbers[len(numbers) :]) == {frames - 1 if rate != "uneven" else numbers[-1]}
+        assert log.duration_s == pytest.approx(8.0, abs=0.05)
+        assert max(s.duration for s in log.segments) <= 1.1 * grid.timescale
+        assert all(a < b for a, b in pairwise(shown.times))
+        assert all(a < b for a, b in pairwise(shown.dts))
+
+
+async def test_a_last_picture_that_cannot_be_decoded_is_the_one_before(
+    toolkit: MediaToolkit, tmp_path: Path
+) -> None:
+    video = make(tmp_path / "v.mkv", *X264, frames=60, audio=None)
+    source = _late(tmp_path, video, 0)
+    prepared = await toolkit.prepare_source(source, await toolkit.probe(source), tmp_path)
+    grid = plan_grid(prepared.info, prepared.frames, target_s=2.0, sound_end_s=8.0)
+    chunk = replace(plan_chunks(grid, 2.0)[-1], from_s=Fraction(3))
+    rendition = plan_ladder(prepared.info, PRESET).renditions[0]
+    await toolkit.encode_chunk(prepared.path, prepared.info, chunk, [rendition], tmp_path, speed="first")
+
+
+async def test_what_would_end_before_its_sound_is_not_packaged(toolkit: MediaToolkit, tmp_path: Path) -> None:
+    video = make(tmp_path / "v.mkv", *X264, frames=60, audio=None)
+    source = _late(tmp_path, video, 0)
+    info = await toolkit.probe(source)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(NotPackageable):
+        await toolkit.package(source, tmp_path / "out", TrackSelection.everything(info), info)
