@@ -185,6 +185,8 @@ VARIANTS: dict[str, Clip] = {
     "vp8": Clip(suffix=".webm", seconds=3, video=("libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "400k"), audio=(("libvorbis",),)),
     "av1": Clip(seconds=3, video=("libsvtav1", "-preset", "12", "-svtav1-params", "lp=1")),
     "mpeg2": Clip(suffix=".ts", rate="25", seconds=4, video=("mpeg2video", "-q:v", "4", "-g", "12", "-bf", "2"), audio=(("mp2", "-b:a", "128k"),)),
+    # of a camcorder, wide: its pixels are not square
+    "dv": Clip(suffix=".dv", size=(720, 576), rate="25", seconds=1, video=("dvvideo", "-pix_fmt", "yuv420p", "-aspect", "16:9"), audio=(("pcm_s16le",),)),
     "prores": Clip(suffix=".mov", seconds=2, picture="format=yuv422p10le", video=("prores_ks", "-profile:v", "0"), audio=(("pcm_s16le",),)),
     "surround": Clip(channels="5.1", audio=(("aac", "-b:a", "256k"),)),
     "mp3": Clip(suffix=".mp3", video=(), audio=(("libmp3lame", "-b:a", "64k"),)),

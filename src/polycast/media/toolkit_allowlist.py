@@ -10,7 +10,7 @@ PROTOCOLS = ("file", "pipe")
 
 DEMUXERS = (
     # containers
-    "mov", "mp4", "matroska", "webm", "mpegts", "mpeg", "avi", "flv", "asf", "ogg", "mxf", "ivf",
+    "mov", "mp4", "matroska", "webm", "mpegts", "mpeg", "avi", "flv", "asf", "ogg", "mxf", "dv", "ivf",
     # bare streams
     "h264", "hevc", "obu", "av1", "m4v", "mpegvideo",
     # audio

@@ -54,6 +54,7 @@ FACTS: dict[str, dict[str, Any]] = {
     "vp9": {"codec": "vp9", "codec_string": "vp09.00.10.08"},
     "av1": {"codec": "av1", "codec_string": "av01.0.00M.08"},
     "mpeg2": {"codec": "mpeg2video", "frame_rate": 25},
+    "dv": {"codec": "dvvideo", "sar": Fraction(64, 45), "display_width": 1024, "display_height": 576},
     "prores": {"codec": "prores", "pix_fmt": "yuv422p10le", "bit_depth": 10},
     "h264_ts": {"codec": "h264", "codec_string": "avc1.64000d"},
     "rotated": {"width": 320, "height": 180, "display_width": 180, "display_height": 320, "rotation": 270},
