@@ -5,9 +5,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Integer, and_, cast, delete, exists, func, or_, select, update
+from sqlalchemy import Integer, cast, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from polycast.db.engine import Database
@@ -16,14 +15,12 @@ from polycast.db.tables import (
     assets,
     files,
     garbage,
-    generations,
     outputs,
     tenants,
-    tracks,
 )
 from polycast.domain.access import Caller
 from polycast.domain.errors import NotFound, PolycastError
-from polycast.domain.states import AssetStatus, FileStatus, GenerationState, OutputStatus
+from polycast.domain.states import AssetStatus, FileStatus, OutputStatus
 from polycast.jobs.pruning import prune
 from polycast.jobs.queue import JobQueue
 from polycast.services import ledger
@@ -32,16 +29,13 @@ from polycast.services.crashpoints import reached
 from polycast.services.files import discard_file
 from polycast.services.making import lock_asset, pictures_lock
 from polycast.services.outputs import Outputs
+from polycast.services.retired import drop_retired
 from polycast.services.tenants import Tenants, as_system
 from polycast.services.uploads import Uploads
 from polycast.storage.interface import ObjectStore
 
 log = logging.getLogger(__name__)
 
-RETIRED_KEPT = timedelta(hours=24)
-"""old playback sessions end within this time; then a retired generation's own bytes go"""
-FAILED_KEPT = timedelta(hours=1)
-"""whoever was writing into a failed generation has ended by then"""
 DELETED_TENANT_KEPT = timedelta(days=7)
 _MAX_BACKOFF = timedelta(hours=6)
 _ROUND_S = 40.0
@@ -81,7 +75,7 @@ class Upkeep:
         steps: dict[str, Callable[[datetime], Awaitable[int]]] = {
             "uploads": self._uploads.expire,
             "outputs": self._outputs.expire,
-            "generations": self.drop_retired,
+            "generations": lambda now: drop_retired(self._db, now),
             "originals": self.drop_originals,
             "assets": self.apply_retention,
             "tenants": self.clear_tenants,
@@ -144,93 +138,6 @@ class Upkeep:
         """Drop the records of jobs that ended long ago, so that the queue stays fast."""
         async with self._db.transaction() as tx:
             return await prune(tx)
-
-    async def drop_retired(self, now: datetime, *, limit: int = 50) -> int:
-        """Remove generations retired or failed long ago, but not bytes that a later generation shares."""
-        async with self._db.connect() as tx:
-            rows = (
-                await tx.execute(
-                    select(
-                        generations.c.num,
-                        generations.c.asset_num,
-                        assets.c.uid.label("asset_uid"),
-                        assets.c.tenant_num,
-                    )
-                    .join(assets, assets.c.num == generations.c.asset_num)
-                    .where(
-                        or_(
-                            and_(
-                                generations.c.state == GenerationState.RETIRED,
-                                generations.c.retired_at < now - RETIRED_KEPT,
-                            ),
-                            and_(
-                                generations.c.state == GenerationState.FAILED,
-                                generations.c.updated_at < now - FAILED_KEPT,
-                            ),
-                        )
-                    )
-                    .order_by(generations.c.num)
-                    .limit(limit)
-                )
-            ).all()
-        for row in rows:
-            async with self._db.transaction() as tx:
-                if await lock_asset(tx, row.asset_num):
-                    await self._drop_generation(tx, row)
-        return len(rows)
-
-    async def _drop_generation(self, tx: AsyncConnection, row: Any) -> None:
-        """Discard the tracks that only this generation lists.
-
-        A shared track's bytes are counted once: with the generation whose folder they are in, and when that
-        is gone, with the newest one that lists the track.
-        """
-        family = (
-            await tx.execute(
-                select(generations)
-                .where(generations.c.asset_num == row.asset_num)
-                .order_by(generations.c.num)
-            )
-        ).all()
-        generation = next((g for g in family if g.num == row.num), None)
-        if generation is None:
-            return
-        uids = {str(g.uid) for g in family}
-        rows = await tx.execute(
-            select(tracks)
-            .where(tracks.c.generation_num.in_([g.num for g in family]))
-            .order_by(tracks.c.generation_num)
-        )
-        own: list[Any] = []
-        newest: dict[tuple[str, str], int] = {}
-        for track in rows:
-            if track.generation_num == row.num:
-                own.append(track)
-            else:
-                newest[track.folder, track.name] = track.generation_num
-        media = f"media/{row.asset_uid}/g/"
-        freed = int(generation.size)
-        for track in own:
-            sharer = newest.get((track.folder, track.name))
-            if sharer is None:
-                await ledger.discard(tx, [f"{media}{track.folder}/{track.name}/"])
-            elif track.folder == str(generation.uid) or (track.folder not in uids and sharer < row.num):
-                moved = min(int(track.size), freed)
-                freed -= moved
-                await tx.execute(
-                    update(generations)
-                    .where(generations.c.num == sharer)
-                    .values(size=generations.c.size + moved)
-                )
-        if not any(folder == str(generation.uid) for folder, _ in newest):
-            await ledger.discard(tx, [f"{media}{generation.uid}/"])
-        await tx.execute(delete(generations).where(generations.c.num == row.num))
-        await tx.execute(
-            update(assets)
-            .where(assets.c.num == row.asset_num)
-            .values(stored_size=assets.c.stored_size - freed)
-        )
-        await ledger.count(tx, row.tenant_num, "stored_bytes", -freed, row.asset_uid)
 
     async def drop_originals(self, now: datetime, *, limit: int = 50) -> int:
         """Delete source files that their tenant does not keep, once nothing needs them any more.
