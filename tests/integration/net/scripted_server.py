@@ -91,3 +91,8 @@ def always(raw: bytes) -> Answer:
         writer.write(raw)
 
     return answer
+
+
+async def stall(_: Request, writer: asyncio.StreamWriter) -> None:
+    """Never answers."""
+    await asyncio.Event().wait()
