@@ -1,6 +1,7 @@
 """What single settings may hold: checks that refuse a wrong value before any process starts."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +10,33 @@ from pydantic import AfterValidator
 
 from polycast.db.urls import plain_url
 from polycast.domain.errors import Unavailable
+from polycast.domain.policy import origin_of
 from polycast.net.allowed import Allowed
 
 STORE_SCHEMES = ("file", "s3", "gs", "az")
 
 
+_HOST_NAME = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
+
+
 def _origin(value: str) -> str:
-    value = value.rstrip("/")
-    if value and not value.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return value
+    if not value:
+        return value
+    # as browsers write it: what they send is compared with it
+    origin = origin_of(value)
+    after = value.partition("://")[2].rstrip("/")
+    if origin is None or not set("/?#@").isdisjoint(after):
+        raise ValueError(
+            f"{value!r} is no origin, such as https://video.example.org: scheme and host, no path"
+        )
+    return origin
+
+
+def _host_names(values: dict[str, str]) -> dict[str, str]:
+    for value in values:
+        if not _HOST_NAME.fullmatch(value):
+            raise ValueError(f"{value!r} is no host name: name=dialect, without scheme, port and path")
+    return values
 
 
 def _database_url(value: str) -> str:
@@ -62,6 +80,8 @@ def _hosts_or_networks(values: list[str]) -> list[str]:
     return values
 
 
+HostNames = Annotated[dict[str, str], AfterValidator(_host_names)]
+"""name in lower case -> anything"""
 Origin = Annotated[str, AfterValidator(_origin)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Store = Annotated[str, AfterValidator(_store)]

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from polycast.domain.errors import Invalid
 from polycast.setting_values import (
     DatabaseUrl,
+    HostNames,
     HostsOrNetworks,
     Networks,
     Origin,
@@ -113,7 +114,7 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Addresses or networks of proxies whose `X-Forwarded-*` headers are believed, by commas.",
     )
-    hosts: Annotated[dict[str, str], NoDecode] = Field(
+    hosts: Annotated[HostNames, NoDecode] = Field(
         default_factory=dict,
         description="Serve a dialect also by host name at its vendor's own path: `host=dialect,…`; dialects are "
         + ", ".join(f"`{name}`" for name in DIALECTS)
@@ -235,8 +236,9 @@ class Settings(BaseSettings):
     @field_validator("hosts")
     @classmethod
     def _known_dialects(cls, value: dict[str, str]) -> dict[str, str]:
-        if unknown := sorted(set(value.values()) - set(DIALECTS)):
-            raise ValueError(f"unknown dialect {unknown[0]!r}; one of {', '.join(DIALECTS)}")
+        for host, dialect in value.items():
+            if dialect not in DIALECTS:
+                raise ValueError(f"{host}={dialect}: the dialect must be one of {', '.join(DIALECTS)}")
         return value
 
     @field_validator("secret_key", "metrics_key")
