@@ -60,9 +60,6 @@ def chunk_args(
         raise NoPlayableTracks("the file has no video")
     seek = chunk.deeper_s if deeper else chunk.seek_s
     options = []
-    if info.container.endswith("_pipe"):
-        # by a picture's name ffmpeg would choose the demuxer that expands patterns, which is not allowed
-        options += ["-f", info.container]
     if seek is not None:
         options += [
             "-seek_timestamp", "1",  # the time is the source's own, not counted from its first packet
@@ -72,7 +69,7 @@ def chunk_args(
     args = [
         "-copyts",  # source times reach the filters untouched, wherever decoding began
         "-filter_complex_threads", str(threads),
-        *input_args(source, *options, threads=threads),
+        *input_args(source, *options, threads=threads, container=info.container),
         "-filter_complex", filter_graph(video, chunk, renditions, fill=fill),
     ]  # fmt: skip
     for i, (rendition, path) in enumerate(zip(renditions, outputs, strict=True)):

@@ -126,7 +126,7 @@ async def _make(
     expected = _length_s(info, plan)
     try:
         await toolkit._run_ffmpeg(
-            mp4_args(source, plan, out, threads=threads),
+            mp4_args(source, plan, out, threads=threads, container=info.container),
             read=[source, *(other.path for other in plan.beside)],
             write=[out.parent],
             limits=work_limits(toolkit.limits, info, plan, expected),

@@ -151,11 +151,13 @@ def plan_beside(path: Path, info: SourceInfo, preset: Preset) -> Beside:
     return Beside(path, info, plan_mp4(info, preset))
 
 
-def mp4_args(source: Path, plan: Mp4Plan, out: Path, *, threads: int = 1) -> list[str]:
-    """Arguments behind ffmpeg's global ones."""
+def mp4_args(
+    source: Path, plan: Mp4Plan, out: Path, *, threads: int = 1, container: str | None = None
+) -> list[str]:
+    """Arguments behind ffmpeg's global ones; `container` as of `input_args`."""
     args = [
         "-filter_threads", str(threads),
-        *input_args(source, threads=threads),
+        *input_args(source, threads=threads, container=container),
         *(arg for other in plan.beside for arg in input_args(other.path)),
     ]  # fmt: skip
     if plan.source_video is not None:

@@ -112,11 +112,12 @@ async def test_what_does_not_fit_is_encoded_whole(
 async def test_a_still_picture_and_sound_alone_become_files(
     probed: Probed, toolkit: MediaToolkit, tmp_path: Path
 ) -> None:
-    source, info = await probed("still_png")
-    await mp4_output(toolkit, source, info, PRESET, tmp_path / "s.mp4")
-    numbers = [n for _, n in decoded(tmp_path / "s.mp4")]
-    assert set(numbers) == {0}
-    assert len(numbers) == 50
+    for name in ("still_png", "still_jpg"):
+        source, info = await probed(name)
+        await mp4_output(toolkit, source, info, PRESET, tmp_path / "s.mp4")
+        numbers = [n for _, n in decoded(tmp_path / "s.mp4")]
+        assert set(numbers) == {0}
+        assert len(numbers) == 50
     for name in ("audio_only", "mp3", "h264"):
         source, info = await probed(name)
         written = await mp4_output(toolkit, source, info, PRESET, tmp_path / "a.m4a")
