@@ -87,7 +87,10 @@ class OEmbed:
         steps = parts.path.rstrip("/").split("/")
         if parts.scheme not in ("http", "https") or parts.netloc.lower() not in hosts:
             return None
-        return steps[2] if len(steps) == 3 and steps[1] in ("play", "embed") else None
+        match steps:
+            case ["", "play" | "embed", ident] | ["", "stream", _, _, ident]:
+                return ident
+        return None
 
 
 def _moment(url: str) -> str:

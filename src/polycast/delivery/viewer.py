@@ -143,8 +143,8 @@ def _page(page: pages.Page) -> Response:
 
 def _named_player(request: Request) -> str | None:
     """The player that the path names, else the query; None for the default one."""
-    player = request.path_params.get("player") or request.query_params.get("player")
-    return None if player == "default" else player
+    named = (request.path_params.get("player"), request.query_params.get("player"))
+    return next((player for player in named if player and player != "default"), None)
 
 
 def _kept_query(request: Request) -> str:

@@ -56,7 +56,7 @@ async def test_a_theme_is_what_pages_look_like(gotipath: Gotipath) -> None:
     made = await gotipath.ok("POST", "players", json=body)
     assert made["is_default"] is False
     assert made["customer_id"] == gotipath.client
-    named = await theme_of(gotipath, f"{page}?player={made['id']}")
+    named = await theme_of(gotipath, page.replace("/default/", f"/{made['id']}/"))
     assert (named["primary_color"], named["font_size"], named["language"]) == ("#112233", 18, "de")
     assert named["caption"]["background_color"] == "#00000080"
     off = {"big_play", "current_time", "progress", "double_tap"}
@@ -100,10 +100,12 @@ async def test_updates_change_only_what_is_given(gotipath: Gotipath) -> None:
 
 
 async def test_pages_are_found_by_library_player_and_video(gotipath: Gotipath, stranger: Gotipath) -> None:
-    """The vendor's form of an address, as integrators build it from ids that they stored."""
+    """The vendor's form of an address, as it is answered and as integrators build it from ids that they stored."""
     video, theirs = await gotipath.create(), await stranger.create()
     made = await gotipath.ok("POST", "players", json={"name": "Dark", "primary_color": "#112233"})
     root = f"{gotipath.server.url}/stream/{gotipath.library}"
+    assert (await gotipath.ok("GET", f"videos/{video}"))["direct_play_url"] == f"{root}/default/{video}"
+    assert (await gotipath.ok("GET", ""))["direct_play_url"] == root
     usual = await config_of(gotipath, f"{root}/default/{video}?autoplay=true")
     assert (usual["theme"]["primary_color"], usual["start"]["autoplay"]) == (None, True)
     named = await config_of(gotipath, f"{root}/{made['id']}/{video}?player=default")
@@ -130,10 +132,11 @@ async def test_pages_are_found_by_library_player_and_video(gotipath: Gotipath, s
 async def test_a_deleted_theme_is_no_page_any_more(gotipath: Gotipath) -> None:
     page = await page_of(gotipath)
     made = await gotipath.ok("POST", "players", json={"name": "Short-lived"})
-    assert (await gotipath.http.get(f"{page}?player={made['id']}")).status_code == 200
+    own = page.replace("/default/", f"/{made['id']}/")
+    assert (await gotipath.http.get(own)).status_code == 200
     answer = await gotipath.call("DELETE", f"players/{made['id']}")
     assert answer.json() == {"message": "Player has been deleted.", "result": "", "success": True}
-    assert (await gotipath.http.get(f"{page}?player={made['id']}")).status_code == 404
+    assert (await gotipath.http.get(own)).status_code == 404
     (usual,) = await gotipath.ok("GET", "players")
     await gotipath.refused(400, "DELETE", f"players/{usual['id']}")
     await gotipath.refused(404, "DELETE", f"players/{made['id']}")

@@ -145,6 +145,9 @@ async def test_oembed(client: httpx.AsyncClient, services: Services, tenant: Ten
     values = {element.tag: element.text for element in ElementTree.fromstring(as_xml.content)}
     moment = document["html"].replace(f"/embed/{made.code}", f"/embed/{made.code}?t=1m5s")
     assert values == {name: str(value) for name, value in document.items()} | {"html": moment}
+    by_ids = f"{own}/stream/{tenant.ref.uid}/default/{made.uid}"
+    named = await client.get("/oembed", params={"url": by_ids, "maxwidth": "320"})
+    assert named.json() == document
     # the page itself leads there
     link = re.search(r'href="([^"]*/oembed\?[^"]+)"', (await client.get(page)).text)
     assert link and (await client.get(html.unescape(link[1]))).json()["title"] == '<"A" & b>'

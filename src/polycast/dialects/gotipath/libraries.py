@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from polycast.dialects.gotipath.auth import BaseDep, LibraryCaller, OrganizationDep, ServicesDep
+from polycast.dialects.gotipath.mapping import Look
 from polycast.dialects.gotipath.schemas_libraries import CreateLibrary, Library, UpdateLibrary
 from polycast.dialects.gotipath.wire import Envelope, moment
 from polycast.dialects.routing import Section
@@ -165,7 +166,7 @@ async def _library(services: Services, caller: Caller, tenant: Tenant, base: str
         enable_mp4_fallback=settings.mp4_fallback,
         enable_continue_watch=settings.continue_watching,
         vast_tag_url=settings.vast_url,
-        direct_play_url=f"{services.player_origin or base}/embed",
+        direct_play_url=Look(services, base).pages(tenant.uid),
         enable_video_drm=settings.video_drm,
         enable_live_drm=settings.live_drm,
         enable_token_authentication=settings.token_authentication,

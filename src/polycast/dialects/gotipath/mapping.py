@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from polycast.dialects.gotipath.schemas_videos import (
     Caption,
@@ -43,9 +44,13 @@ class Look:
         """Origin of player pages."""
         return self.services.player_origin or self.base
 
-    def page(self, asset: Asset) -> str:
-        """The embeddable player of a video, in the library's default theme."""
-        return Links(self.player).embed(self.services.playback.code(asset.num))
+    def pages(self, library: UUID) -> str:
+        """What the addresses of a library's player pages begin with."""
+        return f"{self.player}/stream/{library}"
+
+    def page(self, library: UUID, video: UUID) -> str:
+        """The embeddable player of a video; `default` stands where integrators put the id of another theme."""
+        return f"{self.pages(library)}/default/{video}"
 
 
 def status(asset: Asset) -> str:
@@ -82,7 +87,7 @@ def listed(caller: Caller, asset: Asset, look: Look) -> VideoListItem:
     """VideoListItem."""
     return VideoListItem(
         **_base(caller, asset, day),
-        **_addresses(asset, look),
+        **_addresses(caller, asset, look),
         formatted_duration=go_duration(_length(asset)),
         captions=_captions(asset, Links(look.base)),
         chapters=_chapters(asset),
@@ -96,7 +101,7 @@ def detail(caller: Caller, asset: Asset, look: Look) -> VideoDetail:
     links = Links(look.base)
     return VideoDetail(
         **_base(caller, asset, second),
-        **_addresses(asset, look),
+        **_addresses(caller, asset, look),
         formatted_duration=clock(_length(asset)),
         upload_type=asset.upload_type,
         thumbnail_count=sum(a.kind == "frame" for a in asset.attachments),
@@ -136,7 +141,7 @@ def _base(caller: Caller, asset: Asset, date: Any) -> dict[str, Any]:
     }
 
 
-def _addresses(asset: Asset, look: Look) -> dict[str, str]:
+def _addresses(caller: Caller, asset: Asset, look: Look) -> dict[str, str]:
     """Stable from the first moment on, so that they may be stored before the video plays.
 
     A video that is made as one file for download never has a manifest.
@@ -147,7 +152,7 @@ def _addresses(asset: Asset, look: Look) -> dict[str, str]:
     return {
         "thumbnail_url": links.thumbnail(asset.uid) if pictures else "",
         "preview_animation_thumbnail_url": links.preview(asset.uid) if pictures else "",
-        "direct_play_url": look.page(asset),
+        "direct_play_url": look.page(caller.tenant.uid, asset.uid),
         "manifest_url": "" if main is not None and main.kind == "download" else links.hls(asset.uid),
     }
 
