@@ -23,14 +23,20 @@ def tus(video: str = "", **more: str) -> dict[str, str]:
     return {"tus-resumable": "1.0.0"} | ({"videoid": video} if video else {}) | named
 
 
+SAID = ",".join(
+    [
+        f"filename {base64.b64encode(b'harbour.mp4').decode()}",
+        f"filetype {base64.b64encode(b'video/mp4').decode()}",
+        "empty",
+    ]
+)
+
+
 async def begun(gotipath: Gotipath, video: str, length: int, path: str = "/tusupload/") -> str:
     """The address of a new upload."""
-    name = base64.b64encode(b"harbour.mp4").decode()
-    kind = base64.b64encode(b"video/mp4").decode()
     answer = await gotipath.http.post(
         f"{gotipath.base}{path}",
-        headers=gotipath.credentials
-        | tus(video, upload_length=str(length), upload_metadata=f"filename {name},filetype {kind},empty"),
+        headers=gotipath.credentials | tus(video, upload_length=str(length), upload_metadata=SAID),
     )
     assert answer.status_code == 201, answer.text
     assert answer.headers["tus-resumable"] == "1.0.0"
@@ -51,6 +57,7 @@ async def offset(gotipath: Gotipath, url: str, video: str = "") -> int:
     answer = await gotipath.http.head(url, headers=gotipath.credentials | tus(video))
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["upload-metadata"] == SAID
     return int(answer.headers["upload-offset"])
 
 

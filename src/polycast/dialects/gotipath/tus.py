@@ -81,7 +81,7 @@ async def tus_create(
             caller,
             name=name,
             length=size,
-            intent={"asset": str(asset.uid), "upload_type": "tus"},
+            intent={"asset": str(asset.uid), "upload_type": "tus", "metadata": metadata},
             content_type=media_type(said.get("filetype")),
         )
     headers = {"location": f"{_address(request)}/{upload.file.uid}", "upload-offset": "0"}
@@ -101,6 +101,8 @@ async def tus_head(
         return refused
     upload = await _upload(services, caller, fileId, VideoId)
     headers = {**_offset(upload), "upload-length": str(upload.length), "cache-control": "no-store"}
+    if said := upload.file.intent.get("metadata"):  # as it was sent (tus 1.0.0, Upload-Metadata)
+        headers["upload-metadata"] = said
     return Response(headers=headers)
 
 
