@@ -101,15 +101,15 @@ async def test_details_name_every_rendition(gotipath: Gotipath, media: Media) ->
 
 async def test_a_file_that_is_no_video_fails_in_words(gotipath: Gotipath, media: Media) -> None:
     video = await gotipath.create()
-    answer = await gotipath.upload(video, media.clip("text.mp4"))
-    if answer.status_code == 200:
+    assert (await gotipath.ok("GET", f"videos/{video}"))["error_message"] == ""
+    assert (await gotipath.upload(video, media.clip("text.mp4"))).status_code == 200
 
-        async def failed() -> bool:
-            return bool((await gotipath.ok("GET", f"videos/{video}"))["status"] == "failed")
+    async def failed() -> bool:
+        return bool((await gotipath.ok("GET", f"videos/{video}"))["status"] == "failed")
 
-        await until(failed, timeout_s=30)
-    else:
-        assert answer.status_code == 400
+    await until(failed, timeout_s=30)
+    detail = await gotipath.ok("GET", f"videos/{video}")
+    assert detail["error_message"] == "the file is no video or audio format that can be read here"
 
 
 @pytest.mark.operation("gotipath.list_videos")

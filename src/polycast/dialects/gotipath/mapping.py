@@ -116,6 +116,7 @@ def detail(caller: Caller, asset: Asset, look: Look) -> VideoDetail:
         description=asset.description,
         tags=list(asset.tags),
         meta_data=asset.metadata,
+        error_message=asset.error or "",
     )
 
 
