@@ -12,7 +12,12 @@ MEMBER = "Title"
 
 
 def settled(
-    title: str | None, written: Mapping[str, Any], *, was: str = "", had: Mapping[str, Any] | None = None
+    title: str | None,
+    written: Mapping[str, Any],
+    *,
+    was: str = "",
+    had: Mapping[str, Any] | None = None,
+    whole: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """Title and metadata to be stored, after some of either were written.
 
@@ -20,13 +25,15 @@ def settled(
         title: written beside the metadata, None: not written. It counts more than one in the metadata.
         written: metadata, merged by key into `had`. A title in it that is neither text nor number is none.
         was, had: title and metadata so far.
+        whole: of `had` nothing stays but the title.
     """
     inside = _title_in(written)
     had = had or {}
     if title is None:
         title = inside if inside is not None else was or _title_in(had) or ""
-    kept = {key: value for key, value in {**had, **written}.items() if not _names_title(key)}
-    if title and (inside is not None or any(_names_title(key) for key in had)):
+    base = {} if whole else had
+    kept = {key: value for key, value in {**base, **written}.items() if not _names_title(key)}
+    if title and (inside is not None or any(_names_title(key) for key in base)):
         kept[MEMBER] = title
     return title, kept
 

@@ -27,7 +27,7 @@ class AssetChanges:
 
     Attributes:
         title: counts more than one in the metadata; see domain/titles.
-        metadata: merged by key.
+        metadata: merged by key, or all there is from now on.
         settings: playback switches: True, False or None (inherit), by name of domain/tenants.SWITCHES.
         collection: uid of a collection, or "" for none.
     """
@@ -35,6 +35,7 @@ class AssetChanges:
     title: str | None = None
     description: str | None = None
     metadata: Mapping[str, Any] | None = None
+    whole_metadata: bool = False
     tags: Sequence[str] | None = None
     attributes: Sequence[str] | None = None
     settings: Mapping[str, bool | None] | None = None
@@ -123,7 +124,13 @@ def reference(text: str | None, field: str) -> str | None:
 
 def _changed(old: Any, changes: AssetChanges) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    title, meta = settled(changes.title, changes.metadata or {}, was=old.title, had=old.metadata)
+    title, meta = settled(
+        changes.title,
+        changes.metadata or {},
+        was=old.title,
+        had=old.metadata,
+        whole=changes.whole_metadata and changes.metadata is not None,
+    )
     if changes.title is not None or title != old.title:
         values["title"] = checked_text(title, "title", 1024)
     if changes.description is not None:

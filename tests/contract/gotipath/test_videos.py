@@ -262,7 +262,12 @@ async def test_updates_change_the_player_page(gotipath: Gotipath, media: Media) 
     await gotipath.ok("PUT", "videos", json={"id": video, "name": "Dusk"})
     assert "<title>Dusk</title>" in await gotipath.text(page)
     kept = await gotipath.ok("GET", f"videos/{video}")
-    assert (kept["description"], kept["tags"]) == ("At the sea", ["harbour"])
+    assert (kept["description"], kept["tags"], kept["meta_data"]) == ("At the sea", ["harbour"], {"x": 1})
+    # what is given is all there is from then on
+    assert (await gotipath.ok("PUT", f"videos/{video}", json={"meta_data": {"y": 2}}))["meta_data"] == {
+        "y": 2
+    }
+    assert (await gotipath.ok("PUT", f"videos/{video}", json={"meta_data": {}}))["meta_data"] == {}
 
 
 async def test_a_title_is_one_whichever_api_wrote_it(gotipath: Gotipath, media: Media) -> None:
@@ -298,11 +303,11 @@ async def test_a_title_is_one_whichever_api_wrote_it(gotipath: Gotipath, media: 
         assert await shown() == {"x": 1}
     # one that is written among the metadata stays there, and follows
     detail = await gotipath.ok("PUT", f"videos/{video}", json={"meta_data": {"title": "Old"}})
-    assert (detail["name"], detail["meta_data"]) == ("Old", {"x": 1, "Title": "Old"})
+    assert (detail["name"], detail["meta_data"]) == ("Old", {"Title": "Old"})
     assert await seen() == ({"Old"}, 1, 0)
     await gotipath.ok("PUT", f"videos/{video}", json={"name": "New"})
     assert await seen() == ({"New"}, 0, 1)
-    assert await shown() == {"x": 1, "Title": "New"}
+    assert await shown() == {"Title": "New"}
 
 
 @pytest.mark.operation("gotipath.delete_video")

@@ -43,6 +43,19 @@ def test_of_a_change(
     assert settled(title, written, was="Old", had=had) == expected
 
 
+@pytest.mark.parametrize(
+    ("was", "written", "expected"),
+    [
+        ("Old", {"x": 1}, ("Old", {"x": 1})),
+        ("Old", {}, ("Old", {})),
+        ("", {}, ("Old", {})),
+        ("Old", {"title": "New"}, ("New", {"Title": "New"})),
+    ],
+)
+def test_of_metadata_that_take_the_place_of_all(was: str, written: dict[str, Any], expected: Any) -> None:
+    assert settled(None, written, was=was, had={"Title": "Old", "y": 2}, whole=True) == expected
+
+
 def test_who_looks_for_it_in_the_metadata_finds_it() -> None:
     assert with_title("A", {"x": 1}) == {"x": 1, "Title": "A"}
     assert with_title("", {"x": 1}) == {"x": 1}

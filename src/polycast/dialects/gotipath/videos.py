@@ -188,6 +188,7 @@ async def _update(
         title=body.name,
         description=body.description,
         metadata=body.meta_data,
+        whole_metadata=True,
         tags=body.tags,
         collection=optional_uid(body.collection_id, "collection"),
         reference_id=reference(body.reference_id, "reference_id"),
