@@ -74,10 +74,20 @@ class Manifests:
             segment_uri=lambda _, segment: base + segment.object,
             init_uri=base + (init.object if init else ""),
             byte_ranges=pictures,
+            target_s=0 if pictures else await self._target_s(asset, generation),
         ).render()
         if log.complete:
             self._playlists.keep(key, text, 512 + len(text))
         return text, log.complete
+
+    async def _target_s(self, asset: UUID, generation: Generation) -> int:
+        """The target duration of all variants and sounds, in seconds."""
+        logs = [
+            await self._playback.log(asset, t.folder, t.name)
+            for t in generation.tracks
+            if t.kind in ("video", "audio")
+        ]
+        return max(map(hls.target_duration, logs))
 
     async def dash(self, shown: Presentation, up: str) -> str:
         """The DASH manifest.

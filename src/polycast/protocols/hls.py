@@ -94,17 +94,20 @@ def media_playlist(
     init_uri: str,
     byte_ranges: bool = False,
     keys: tuple[m3u8.Key, ...] = (),
+    target_s: int = 0,
 ) -> m3u8.MediaPlaylist:
     """The media playlist of one track: VOD when the log is complete, else EVENT that starts at 0.
 
     EXTINF is the difference of the rounded ends, so that the sum of all durations is never off by more than
-    a microsecond. The target duration is the header's, unless a segment is longer than it promised.
+    a microsecond.
 
     Args:
         segment_uri: from the index in the log, from 0, and the segment to its URI.
         init_uri: URI of the initialization section; ignored when the header names none.
         byte_ranges: the URIs name whole objects; the playlist says which bytes of them (4.4.4.2).
         keys: in force for all segments.
+        target_s: least target duration: the playlists of all variants and sounds of a presentation must have the
+            same one (6.2.4), see `target_duration`.
     """
     header = log.header
     scale = header.timescale
@@ -125,9 +128,8 @@ def media_playlist(
         )
         for index, segment in enumerate(log.segments)
     )
-    longest = max((int(s.duration + 0.5) for s in segments), default=0)
     return m3u8.MediaPlaylist(
-        target_duration=max(header.target_duration_s, longest, 1),
+        target_duration=max(target_duration(log), target_s),
         segments=segments,
         playlist_type=m3u8.VOD if log.complete else m3u8.EVENT,
         ended=log.complete,
@@ -136,6 +138,12 @@ def media_playlist(
         start=None if log.complete else m3u8.Start(0.0),
         version=_CMAF_VERSION if header.init is not None else 1,
     )
+
+
+def target_duration(log: TrackLog) -> int:
+    """EXT-X-TARGETDURATION of a track in seconds: the header's, unless a segment is longer than it promised."""
+    longest = Fraction(max((s.duration for s in log.segments), default=0), log.header.timescale)
+    return max(log.header.target_duration_s, int(longest + Fraction(1, 2)), 1)
 
 
 def subtitle_playlist(uri: str, duration_s: float) -> m3u8.MediaPlaylist:
@@ -176,18 +184,22 @@ class _AudioGroup:
 
     def renditions(self) -> list[m3u8.Rendition]:
         names = unique_names(_audio_name(t) for t in self.tracks)
+        languages = [normalize(t.header.language) for t in self.tracks]
+        default = self.tracks.index(self.default)
         return [
             m3u8.Rendition(
                 type=m3u8.AUDIO,
                 group_id=self.group_id,
                 name=name,
                 uri=track.uri,
-                language=normalize(track.header.language),
-                default=track is self.default,
-                autoselect=True,
+                language=language,
+                default=index == default,
+                autoselect=auto,
                 channels=str(track.header.channels) if track.header.channels else None,
             )
-            for name, track in zip(names, self.tracks, strict=True)
+            for index, (name, track, language, auto) in enumerate(
+                zip(names, self.tracks, languages, _autoselected(languages, default), strict=True)
+            )
         ]
 
 
@@ -260,7 +272,8 @@ def _text_rendition(track: PublishedTrack) -> Subtitle:
 def _subtitle_renditions(subtitles: Sequence[Subtitle]) -> list[m3u8.Rendition]:
     names = unique_names(s.name or display_name(s.language) or "Subtitles" for s in subtitles)
     # at most one member of a group may be the default (4.4.6.1.1)
-    default = next((s for s in subtitles if s.default), None)
+    default = next((i for i, s in enumerate(subtitles) if s.default), None)
+    kinds = [(normalize(s.language), s.forced, s.characteristics) for s in subtitles]
     return [
         m3u8.Rendition(
             type=m3u8.SUBTITLES,
@@ -268,13 +281,24 @@ def _subtitle_renditions(subtitles: Sequence[Subtitle]) -> list[m3u8.Rendition]:
             name=name,
             uri=subtitle.uri,
             language=normalize(subtitle.language),
-            default=subtitle is default,
-            autoselect=True,
+            default=index == default,
+            autoselect=auto,
             forced=subtitle.forced,
             characteristics=subtitle.characteristics,
         )
-        for name, subtitle in zip(names, subtitles, strict=True)
+        for index, (name, subtitle, auto) in enumerate(
+            zip(names, subtitles, _autoselected(kinds, default), strict=True)
+        )
     ]
+
+
+def _autoselected(kinds: Sequence[object], default: int | None) -> list[bool]:
+    """Which members of a group a player may choose by itself: one of each kind, so that it never takes a
+    commentary for the film's own sound in that language (4.4.6.1.1)."""
+    first = {kind: index for index, kind in reversed(list(enumerate(kinds)))}
+    if default is not None:
+        first[kinds[default]] = default
+    return [first[kind] == index for index, kind in enumerate(kinds)]
 
 
 def _iframe(track: PublishedTrack) -> m3u8.IFrameVariant:

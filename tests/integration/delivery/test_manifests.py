@@ -1,12 +1,14 @@
 """Manifests over a real server: what they name can be fetched; growing and retired generations."""
 
 import re
+from dataclasses import replace
 from urllib.parse import urljoin
 from xml.etree import ElementTree as ET
 
 import httpx
 
 from polycast.domain.states import GenerationState
+from polycast.protocols import tracklog
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant
 from tests.integration.delivery.published import add_generation, publish
@@ -107,6 +109,20 @@ async def test_growing_generations(client: httpx.AsyncClient, services: Services
         headers={"if-none-match": playlist.headers["etag"]},
     )
     assert again.status_code == 200 and "video_360p/4.m4s" in again.text
+
+
+async def test_all_playlists_of_a_presentation_have_one_target_duration(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    """RFC 8216bis 6.2.4; here the sound goes on for two seconds behind the last picture."""
+    made = await publish(services, tenant)
+    folder = f"{made.base}/g/{made.generation}"
+    key = f"media/{made.uid}/g/{made.generation}/audio_1/log.jsonl"
+    log = tracklog.loads(await services.store.get(key))
+    longer = replace(log.segments[-1], duration=6 * 48_000)
+    await services.store.put(key, tracklog.dumps(replace(log, segments=(*log.segments[:-1], longer))))
+    for name in ("video_360p", "audio_1"):
+        assert "#EXT-X-TARGETDURATION:6\n" in (await client.get(f"{folder}/{name}.m3u8")).text
 
 
 async def test_retired_generations_serve_their_sessions(

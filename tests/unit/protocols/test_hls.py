@@ -122,6 +122,27 @@ def test_unnamed_tracks_get_different_names() -> None:
     assert sum(r.default for r in playlist.renditions) == 1
 
 
+def test_players_choose_one_of_a_language_by_themselves() -> None:
+    """A commentary in the film's language is offered, never taken for its sound (4.4.6.1.1)."""
+    comments = replace(AUDIO, label="Comments")
+    playlist = hls.multivariant(
+        [
+            PublishedTrack("v", HEADER, "v"),
+            PublishedTrack("c", comments, "c"),
+            PublishedTrack("en", AUDIO, "en", default=True),
+            PublishedTrack("de", replace(AUDIO, language="de"), "de"),
+            PublishedTrack("de-c", replace(comments, language="de"), "de-c"),
+        ],
+        subtitles=[
+            hls.Subtitle("English", "s1", "en"),
+            hls.Subtitle("English for all", "s2", "en"),
+            hls.Subtitle("Signs", "s3", "en", forced=True),
+        ],
+    )
+    assert [r.uri for r in playlist.renditions if r.autoselect] == ["en", "de", "s1", "s3"]
+    assert len(playlist.renditions) == 7
+
+
 def test_nothing_to_play() -> None:
     with pytest.raises(PlaylistError):
         hls.multivariant([])
@@ -133,6 +154,15 @@ def test_vod() -> None:
         '#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI="v1/init.mp4"\n'
         "#EXTINF:4,\nv1/1.m4s\n#EXTINF:4,\nv1/2.m4s\n#EXTINF:4,\nv1/3.m4s\n#EXT-X-ENDLIST\n"
     )
+
+
+def test_a_target_duration_above_the_tracks_own() -> None:
+    log = replace(LOG, segments=(replace(LOG.segments[0], duration=int(5.5 * LOG.header.timescale)),))
+    assert hls.target_duration(LOG) == 4
+    assert hls.target_duration(log) == 6
+    for least, announced in ((0, 6), (5, 6), (8, 8)):
+        playlist = hls.media_playlist(log, segment_uri=uri, init_uri="i", target_s=least)
+        assert playlist.target_duration == announced
 
 
 def test_growing() -> None:
