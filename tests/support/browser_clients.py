@@ -1,4 +1,4 @@
-"""Upload libraries of browsers, bundled from npm once per run: `tests/clients`."""
+"""Libraries that pages of customers load, bundled from npm once per run: `tests/clients`."""
 
 import fcntl
 import hashlib
@@ -18,8 +18,8 @@ class NotInstallable(Exception):
     """npm could not fetch the libraries; the text says why."""
 
 
-def bundle(target: Path) -> Path:
-    """The libraries as one script at `target`; installs them first where that was not done.
+def bundle(entry: str, target: Path) -> Path:
+    """The libraries of one script of `tests/clients` at `target`; installs them first where that was not done.
 
     Raises:
         NotInstallable: no network, for example.
@@ -45,7 +45,7 @@ def bundle(target: Path) -> Path:
                 raise NotInstallable(f"npm ci failed in tests/clients: {str(done.stdout)[-500:]}")
             _STAMP.write_text(lock)
         built = node(
-            ["node_modules/esbuild/bin/esbuild", "uploaders.js", "--bundle", "--log-level=error", f"--outfile={target}"],
+            ["node_modules/esbuild/bin/esbuild", entry, "--bundle", "--log-level=error", f"--outfile={target}"],
             return_completed_process=True,
             cwd=CLIENTS,
         )  # fmt: skip

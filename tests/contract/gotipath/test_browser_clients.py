@@ -23,7 +23,7 @@ def no_process_left() -> None:
 @pytest.fixture(scope="session")
 def script(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     try:
-        return bundle(tmp_path_factory.mktemp("clients") / "uploaders.js").read_bytes()
+        return bundle("uploaders.js", tmp_path_factory.mktemp("clients") / "uploaders.js").read_bytes()
     except NotInstallable as reason:
         pytest.skip(str(reason))
 
