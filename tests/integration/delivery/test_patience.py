@@ -1,9 +1,12 @@
 """Clients that say nothing: many of them keep nobody out, and each is cut off in time."""
 
+import asyncio
 import contextlib
 import itertools
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -38,6 +41,22 @@ def descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a body is announced, and whether it stops or drips."""
+
+    length: str
+    dripping: bool
+
+
+async def in_every_way(one: Callable[[Way], Coroutine[Any, Any, object]]) -> None:
+    """At once: each of them waits for the server's patience to end."""
+    async with asyncio.TaskGroup() as group:
+        for length in ("content-length: 60000", "transfer-encoding: chunked"):
+            for dripping in (False, True):
+                group.create_task(one(Way(length, dripping)))
 
 
 async def _key(services: Services, tenant: Tenant) -> tuple[str, dict[str, str]]:
@@ -85,8 +104,6 @@ async def test_a_connection_between_two_requests_is_cut_off(impatient: HttpServe
         await connection.rest()
 
 
-@pytest.mark.parametrize("dripping", [False, True], ids=["silent", "dripping"])
-@pytest.mark.parametrize("length", ["content-length: 60000", "transfer-encoding: chunked"])
 class TestBodies:
     """What stops coming, or comes a byte at a time, is answered in the words of whoever is asked."""
 
@@ -94,81 +111,82 @@ class TestBodies:
         self,
         server: HttpServer,
         request: tuple[str, str, dict[str, str]],
-        length: str,
-        dripping: bool,
+        way: Way,
         status: int = 408,
     ) -> bytes:
         method, path, headers = request
-        name, _, value = length.partition(": ")
+        name, _, value = way.length.partition(": ")
         block = b"x" if name == "content-length" else b"1\r\nx\r\n"
         async with connected(server.url) as connection:
             connection.head(method, path, headers | {name: value})
             connection.send(block)
-            answer = await connection.answer(itertools.repeat(block) if dripping else ())
+            answer = await connection.answer(itertools.repeat(block) if way.dripping else ())
             answer += await connection.rest()
-        assert answer.startswith(b"HTTP/1.1 %d" % status), answer
+        assert answer.startswith(b"HTTP/1.1 %d" % status), (way, answer)
         return answer
 
-    async def test_a_part(
-        self, impatient: HttpServer, services: Services, tenant: Tenant, dripping: bool, length: str
-    ) -> None:
+    async def test_a_part(self, impatient: HttpServer, services: Services, tenant: Tenant) -> None:
         caller = as_system(tenant.ref, "system:test")
-        upload = await services.uploads.start(caller, name="a.mp4", size=60_000)
-        url = await services.uploads.part_url(caller, upload.file, 1, impatient.url)
-        # uploaders try again after 400, as after S3's own, and never after 408
-        answer = await self._given_up(impatient, ("PUT", urlsplit(url).path, {}), length, dripping, 400)
-        assert b"<Code>RequestTimeout</Code>" in answer
-        assert await services.uploads.list_parts(upload.file) == []
+
+        async def one(way: Way) -> None:
+            upload = await services.uploads.start(caller, name="a.mp4", size=60_000)
+            url = await services.uploads.part_url(caller, upload.file, 1, impatient.url)
+            # uploaders try again after 400, as after S3's own, and never after 408
+            answer = await self._given_up(impatient, ("PUT", urlsplit(url).path, {}), way, 400)
+            assert b"<Code>RequestTimeout</Code>" in answer
+            assert await services.uploads.list_parts(upload.file) == []
+
+        await in_every_way(one)
 
     async def test_tus_keeps_what_came(
-        self, impatient: HttpServer, services: Services, tenant: Tenant, dripping: bool, length: str
+        self, impatient: HttpServer, services: Services, tenant: Tenant
     ) -> None:
         caller = as_system(tenant.ref, "system:test")
         _, credentials = await _key(services, tenant)
-        upload = await services.tus.create(caller, name="a.mp4", length=60_000, intent={})
         headers = credentials | {
             "tus-resumable": "1.0.0",
             "upload-offset": "0",
             "content-type": "application/offset+octet-stream",
         }
-        path = f"/gotipath/v1/tusupload/{upload.file.uid}"
-        answer = await self._given_up(impatient, ("PATCH", path, headers), length, dripping, 409)
-        assert b'"success":false' in answer
-        assert (await services.tus.state(caller, upload.file.uid)).offset >= 1
-        # the turn is free again
-        async with services.uploads.alone(upload.file):
-            pass
+
+        async def one(way: Way) -> None:
+            upload = await services.tus.create(caller, name="a.mp4", length=60_000, intent={})
+            path = f"/gotipath/v1/tusupload/{upload.file.uid}"
+            answer = await self._given_up(impatient, ("PATCH", path, headers), way, 409)
+            assert b'"success":false' in answer
+            assert (await services.tus.state(caller, upload.file.uid)).offset >= 1
+            # the turn is free again
+            async with services.uploads.alone(upload.file):
+                pass
+
+        await in_every_way(one)
 
     @pytest.mark.parametrize("dialect", ["gotipath", "videokit"])
     async def test_json(
-        self,
-        impatient: HttpServer,
-        services: Services,
-        tenant: Tenant,
-        dialect: str,
-        dripping: bool,
-        length: str,
+        self, impatient: HttpServer, services: Services, tenant: Tenant, dialect: str
     ) -> None:
         key, credentials = await _key(services, tenant)
         path, headers = {
             "gotipath": (f"/gotipath/v1/libraries/{tenant.ref.uid}/videos", credentials),
             "videokit": ("/videokit/vod/v1/files/start", {"x-api-key": key}),
         }[dialect]
-        answer = await self._given_up(impatient, ("POST", path, headers), length, dripping)
-        assert b'"success":false' in answer
-        assert b"access-control-allow-origin" in answer.lower() or dialect == "videokit"
 
-    async def test_beacons(
-        self, impatient: HttpServer, services: Services, tenant: Tenant, dripping: bool, length: str
-    ) -> None:
+        async def one(way: Way) -> None:
+            answer = await self._given_up(impatient, ("POST", path, headers), way)
+            assert b'"success":false' in answer
+            assert b"access-control-allow-origin" in answer.lower() or dialect == "videokit"
+
+        await in_every_way(one)
+
+    async def test_beacons(self, impatient: HttpServer, services: Services, tenant: Tenant) -> None:
         made = await publish(services, tenant)
-        await self._given_up(impatient, ("POST", f"/beacons/{made.code}", {}), length, dripping)
+        await in_every_way(lambda way: self._given_up(impatient, ("POST", f"/beacons/{made.code}", {}), way))
 
 
 async def test_a_slow_line_is_waited_for(impatient: HttpServer, services: Services, tenant: Tenant) -> None:
-    """Many times as long as a client may be silent, at a few times the least pace."""
+    """Several times as long as a client may be silent, at a few times the least pace."""
     caller = as_system(tenant.ref, "system:test")
-    blocks = [b"%02d" % n + b"x" * 998 for n in range(40)]
+    blocks = [b"%02d" % n + b"x" * 998 for n in range(20)]
     upload = await services.uploads.start(caller, name="a.mp4", size=sum(map(len, blocks)))
     url = await services.uploads.part_url(caller, upload.file, 1, impatient.url)
     async with connected(impatient.url) as connection:
