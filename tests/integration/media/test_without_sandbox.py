@@ -17,7 +17,7 @@ SCRIPT = """
 import asyncio, sys
 from pathlib import Path
 from polycast.bootstrap import build_platform
-from polycast.cli.doctor import _sandbox
+from polycast.cli.doctor_media import sandbox
 from polycast.cli.logs import configure
 from polycast.domain.errors import PolycastError
 from polycast.settings import load
@@ -30,7 +30,7 @@ async def main():
         print("probed", (await platform.media.probe(Path(sys.argv[3]))).main_video.codec)
     except PolycastError as error:
         print(error.code)
-    finding = await _sandbox(settings)
+    finding = await sandbox(settings)
     print(finding.verdict, finding.detail)
 
 asyncio.run(main())

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from polycast.cli import doctor
-from polycast.cli.doctor import Finding, Verdict
+from polycast.cli.findings import Finding, Verdict
 from polycast.cli.ports import free_port
 from polycast.settings import Settings, load
 from tests.integration.run.installations import environment, install
@@ -20,7 +20,9 @@ from tests.support.s3 import s3_server
 
 
 async def _finding(name: str, settings: Settings) -> Finding:
-    [finding] = [each for each in await doctor.examine(settings) if each.name == name]
+    [check] = [each for each in doctor.CHECKS if (each.__doc__ or "").strip(".").lower() == name.lower()]
+    [finding] = await doctor.examine(settings, [check])
+    assert finding.name == name
     return finding
 
 
