@@ -57,6 +57,13 @@ async def test_each_flag_hides_its_control_only(page: Page, site: Site) -> None:
         assert seen == expected
 
 
+async def test_without_controls_there_is_no_bar(page: Page, site: Site) -> None:
+    site.configs["v"] = _themed(controls=Controls(**dict.fromkeys((f.name for f in fields(Controls)), False)))
+    await page.goto(f"{site.url}/play/v?autoplay=1&muted=1")
+    await until(page, "polycast.video.currentTime > 0")
+    assert await page.locator(".pc-bar").is_hidden()
+
+
 async def test_big_button_may_be_absent(page: Page, site: Site) -> None:
     site.configs["v"] = _themed(controls=Controls(big_play=False))
     await page.goto(f"{site.url}/play/v")
