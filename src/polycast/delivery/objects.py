@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from polycast.delivery.answers import Headers
 from polycast.delivery.conditions import Answer, Seen, answer_for
 from polycast.delivery.guard import CutShort
-from polycast.delivery.presigned import Presigned
+from polycast.delivery.presigned import Granted, Presigned
 from polycast.domain.errors import NotFound, Unavailable
 from polycast.protocols.conditional import ETag
 from polycast.storage.files import in_thread
@@ -97,7 +97,7 @@ class Objects:
             headers: of the answer, beside those about the object itself.
 
         Returns:
-            Bytes of content that went to the viewer; those that a remote store sends itself are not known.
+            Bytes of content that went to the viewer, or that nginx or a remote store was told to send.
 
         Raises:
             NotFound: no such object; nothing was sent yet.
@@ -105,11 +105,9 @@ class Objects:
             CutShort: the bytes ended or the store failed half-way.
         """
         if self._presigned is not None and body.immutable:
-            location = await self._presigned.url(body.key)
-            if location is not None:
-                extra = [(b"location", location.encode()), (b"cache-control", b"private, max-age=300")]
-                kept = [h for h in headers if h[0] != b"cache-control"]
-                return await _headers_only(send, Answer(307, [*kept, *extra, (b"content-length", b"0")]))
+            granted = await self._presigned.grant(body.key)
+            if granted is not None:
+                return await _send_on(scope, send, granted, headers)
         if self._root is None:
             path = await self._bring(body)
         elif body.immutable:
@@ -202,6 +200,16 @@ class Objects:
             return await _headers_only(send, answer)
         blocks = self._store.stream(body.key, answer.span.start, answer.span.length)
         return await _send_blocks(receive, send, answer, blocks)
+
+
+async def _send_on(scope: Scope, send: Send, granted: Granted, headers: Headers) -> int:
+    """Send a viewer to the store. Returns what the store will send, should the viewer go there and stay."""
+    extra = [(b"location", granted.url.encode()), (b"cache-control", b"private, max-age=300")]
+    kept = [h for h in headers if h[0] != b"cache-control"]
+    await _headers_only(send, Answer(307, [*kept, *extra, (b"content-length", b"0")]))
+    info = granted.info
+    span = answer_for(scope, Seen(info.size, ETag(info.etag), info.modified.timestamp()), [], "").span
+    return 0 if span is None or scope["method"] == "HEAD" else span.length
 
 
 async def _headers_only(send: Send, answer: Answer) -> int:
