@@ -48,6 +48,8 @@ _CAPTION_LIST = re.compile(r"captions/(\d{1,4})\.m3u8")
 
 _IMMUTABLE = (b"cache-control", b"public, max-age=31536000, immutable")
 _MINUTES = (b"cache-control", b"public, max-age=300")
+_ASKED_AGAIN = (b"cache-control", b"public, no-cache")
+"""kept, but not shown before its ETag was compared: a file that is made anew keeps its address"""
 _FINAL = "public, max-age=3600"
 _BRIEFLY = "public, max-age=10"
 _GROWING = "no-cache"
@@ -126,8 +128,10 @@ class Media:
     async def _content(
         self, scope: Scope, receive: Receive, send: Send, asset: UUID, rest: str, session: Session | None
     ) -> None:
-        headers: Headers = [*ANY_ORIGIN, _MINUTES]
-        if session is not None and not rest.endswith(".mp4"):
+        film = rest.endswith(".mp4")
+        lasting = _ASKED_AGAIN if film else _MINUTES
+        headers: Headers = [*ANY_ORIGIN, lasting]
+        if session is not None and not film:
             await self._may_fetch(asset, session)
         else:
             known = await self._playback.access(asset)
@@ -135,7 +139,7 @@ class Media:
                 raise NotFound("asset")
             if session is not None:
                 again = self._admission.judge_again(scope, known.policy)
-                headers = [*again.headers, (_MINUTES[0], again.kept(_MINUTES[1].decode()).encode())]
+                headers = [*again.headers, (lasting[0], again.kept(lasting[1].decode()).encode())]
             else:
                 admitted = await self._admission.admit(scope, known.policy, known.owner, asset, None)
                 if admitted.location is not None:
