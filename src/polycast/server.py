@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from polycast import settings as configuration
 from polycast.bodies import HeardAnswers, head_alone
 from polycast.bootstrap import Platform, build_platform
+from polycast.connections import Connections
 from polycast.delivery.app import delivery
 from polycast.dialects.gotipath.app import create_gotipath
 from polycast.dialects.unbuilt import unbuilt
@@ -69,10 +70,12 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         warming = asyncio.create_task(platform.warm_up())
         counting = asyncio.create_task(services.egress.run())
+        watching = asyncio.create_task(front.watch())
         yield
         warming.cancel()
+        watching.cancel()
         counting.cancel()
-        await asyncio.wait([counting])
+        await asyncio.wait([counting, watching])
         await platform.close()
 
     table: list[BaseRoute] = [
@@ -90,10 +93,14 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
     )
     by_path = {MOUNTS[name]: app for name, app in dialects.items()}
     by_host = {host: (dialects[name], VENDOR_BASE[name]) for host, name in settings.hosts.items()}
-    front = HeardAnswers(
+    heard = HeardAnswers(
         _Front(framework, delivered.media, by_path, by_host), silence_s=settings.client_silence_s
     )
-    return TrustedProxies(front, settings.trusted_proxies)
+    # whose connection it is stands in the scope until a proxy's word is taken
+    front = Connections(
+        TrustedProxies(heard, settings.trusted_proxies), settings.http_port, settings.client_silence_s
+    )
+    return front
 
 
 _ENGINE = (

@@ -1,6 +1,7 @@
 """HTTP/1.1 by hand: heads that are half sent, bodies that stop coming."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -58,10 +59,10 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Connection]:
+async def connected(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Connection]:
     """A connection to the server at `url`, closed at the end."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=tls)
     try:
         yield Connection(reader, writer, parts.netloc)
     finally:

@@ -24,6 +24,8 @@ _CONNECTIONS = 32_768
 """open at once in one process, at rest or at work: each costs some 10 KB, a viewer has one to six of them"""
 _OTHER_FILES = 512
 """descriptors of everything else: the database, the store, the log"""
+_HEAD_BYTES = 64 * 1024
+"""of one HTTP/2 request: of a head that does not end, so much is kept for each connection"""
 _PING_MS = 20_000
 """HTTP/2 clients that left without a word are found out by it"""
 
@@ -68,8 +70,8 @@ def serve(settings: Settings) -> None:
         address=settings.http_host,
         port=settings.http_port,
         workers=settings.api_workers,
-        # HTTP/2 by ALPN where there is TLS; without, browsers speak only HTTP/1
-        # (HTTPModes.auto looks at the first bytes without a clock: a TLS client that sends none keeps its place)
+        # HTTP/2 by ALPN where there is TLS; without, browsers speak only HTTP/1. Its "auto" looks at the first
+        # bytes without a clock: a client that sends none after its handshake is found by `Connections`
         http=HTTPModes.auto if tls else HTTPModes.http1,
         ssl_cert=settings.tls_certificate,
         ssl_key=settings.tls_key,
@@ -80,7 +82,7 @@ def serve(settings: Settings) -> None:
         backpressure=connections(),
         # the time for a head begins with the connection, and anew where the last answer ended
         http1_settings=HTTP1Settings(header_read_timeout=round(settings.client_silence_s * 1000)),
-        http2_settings=HTTP2Settings(keep_alive_interval=_PING_MS),
+        http2_settings=HTTP2Settings(keep_alive_interval=_PING_MS, max_headers_size=_HEAD_BYTES),
         respawn_failed_workers=True,
         # a player that reads slowly must not hold up the stop
         workers_kill_timeout=_STOP_S,

@@ -31,8 +31,9 @@ from polycast.storage.interface import FileStore, ObjectStore
 
 SMALL: Final = 256 * 1024
 """bytes up to which an object is read in one go"""
-_BLOCK: Final = 512 * 1024
-_SHARED: Final = memoryview(bytearray(_BLOCK))
+_BLOCK: Final = 128 * 1024
+"""of a range: the server keeps several for a viewer that does not take them"""
+_SHARED: Final = memoryview(bytearray(max(SMALL, _BLOCK)))
 """read into, and copied from, by the event loop's thread alone, with no wait in between"""
 _REVALIDATE_S: Final = 30.0
 """a cached copy of what may be replaced (a poster, captions) is compared with its store this often"""

@@ -12,6 +12,7 @@ from polycast.bootstrap import build_platform, running
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant
 from polycast.settings import Settings, load
+from tests.integration.delivery.certificates import Certificate, self_signed
 from tests.integration.delivery.http_server import HttpServer
 from tests.integration.delivery.published import new_tenant
 from tests.support.postgres import RunPostgres
@@ -48,6 +49,12 @@ async def services(installation: Installation) -> AsyncIterator[Services]:
 async def tenant(services: Services, request: pytest.FixtureRequest) -> Tenant:
     """A tenant of the test's own."""
     return await new_tenant(services, request.node.name[:60])
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """For servers that speak TLS themselves."""
+    return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Behind nginx: X-Accel-Redirect with ranges and CORS; by Host; TLS with HTTP/2."""
 
-import asyncio
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from sqlalchemy import insert
 from polycast.db.tables import files
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant, as_system
+from tests.integration.delivery.certificates import Certificate
 from tests.integration.delivery.conftest import Installation
 from tests.integration.delivery.http_server import HttpServer, free_port
 from tests.integration.delivery.published import publish
@@ -120,20 +120,9 @@ async def source_link(services: Services, tenant: Tenant) -> str:
     return (await services.sources.preview(as_system(tenant.ref, "system:test"), file.uid, "")).url
 
 
-async def test_tls_speaks_http_2(installation: Installation, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    await asyncio.to_thread(
-        subprocess.run,
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    settings = {"tls_certificate": certificate, "tls_key": key}
-    with HttpServer(installation.data, installation.database_url, settings) as server:
-        import ssl
-
-        context = ssl.create_default_context(cafile=str(certificate))
-        async with httpx.AsyncClient(http2=True, verify=context, timeout=20) as client:
+async def test_tls_speaks_http_2(installation: Installation, certificate: Certificate) -> None:
+    with HttpServer(installation.data, installation.database_url, certificate.settings) as server:
+        async with httpx.AsyncClient(http2=True, verify=certificate.trusted(), timeout=20) as client:
             answer = await client.get(f"{server.url}/healthz")
             assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
             # monitors and link checkers ask so; content would break the stream (RFC 9113 section 8.1.1)

@@ -15,12 +15,15 @@ import pytest
 from polycast.domain.access import Role
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant, as_system
+from tests.integration.delivery.certificates import Certificate
 from tests.integration.delivery.conftest import Installation
 from tests.integration.delivery.http_server import HttpServer
 from tests.integration.delivery.published import publish
 from tests.support.raw import connected
 
 MANY = 1100
+H2_BEGUN = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+"""preface and empty settings of an HTTP/2 client (RFC 9113 section 3.4)"""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,60 @@ async def test_a_connection_between_two_requests_is_cut_off(impatient: HttpServe
         connection.head("GET", "/healthz", {})
         assert (await connection.answer()).startswith(b"HTTP/1.1 200")
         await connection.rest()
+
+
+@pytest.fixture(scope="module")
+def impatient_tls(installation: Installation, certificate: Certificate) -> Iterator[HttpServer]:
+    """As `impatient`, with TLS of its own."""
+    settings = {"client_silence_s": 1, **certificate.settings}
+    with HttpServer(installation.data, installation.database_url, settings) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("protocols", "begun"),
+    [
+        ((), b""),
+        (("http/1.1",), b""),
+        (("http/1.1",), b"GET /hea"),
+        (("h2",), b""),
+        (("h2",), H2_BEGUN[:5]),
+        (("h2",), H2_BEGUN),
+    ],
+)
+async def test_silent_clients_of_tls_are_cut_off(
+    impatient_tls: HttpServer, certificate: Certificate, protocols: tuple[str, ...], begun: bytes
+) -> None:
+    async with connected(impatient_tls.url, certificate.trusted(*protocols)) as connection:
+        connection.send(begun)
+        assert b"200" not in await connection.rest()
+
+
+async def test_http_2_that_only_answers_pings_is_cut_off(
+    impatient_tls: HttpServer, certificate: Certificate
+) -> None:
+    """So is one that sends pings of its own."""
+    ping = b"\0\0\x08\x06\0\0\0\0\0" + b"polycast"
+    async with connected(impatient_tls.url, certificate.trusted("h2")) as connection:
+        connection.send(H2_BEGUN)
+        assert await connection.answer()
+        with pytest.raises((AssertionError, ConnectionError)):
+            while True:
+                await connection.answer(itertools.repeat(ping))
+
+
+async def test_an_endless_head_of_http_2_is_not_kept(
+    impatient_tls: HttpServer, certificate: Certificate
+) -> None:
+    """One header field of 16 KB after the other (CONTINUATION, RFC 9113 section 6.10)."""
+    field = b"\0\x03x-a\x7f\x81\x7d" + b"a" * 16_128
+    more = len(field).to_bytes(3) + b"\x09\0\0\0\0\x01" + field
+    async with connected(impatient_tls.url, certificate.trusted("h2")) as connection:
+        # HEADERS of stream 1 that do not end: :method GET, :scheme https, :path /
+        connection.send(H2_BEGUN + b"\0\0\x03\x01\0\0\0\0\x01" + b"\x82\x87\x84")
+        connection.send(more * 8)
+        # ENHANCE_YOUR_CALM (RFC 9113 section 7)
+        assert b"\0\0\0\x0btoo_many_continuations" in await connection.rest()
 
 
 class TestBodies:
