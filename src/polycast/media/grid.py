@@ -39,7 +39,7 @@ def plan_grid(
     target_s: float = 4.0,
     multiple: int = 1,
     sound_s: float | None = None,
-    sound_end_s: float | None = None,
+    sound_length_s: float = 0.0,
 ) -> Grid:
     """Lay the grid of a source. Slow for long ones (a second per million frames): call it in a thread.
 
@@ -51,8 +51,8 @@ def plan_grid(
             n-th frame starts each segment on a frame of its own.
         sound_s: where the sound that goes with the video begins, in source seconds. When that is more than a
             second before the first frame, time 0 is there, and the first picture is held until its time.
-        sound_end_s: where it ends. When that is more than a second behind the video's end, the last picture is
-            held until there: players end, or stall, where the picture does.
+        sound_length_s: from the first frame to the end of the sound. When that is more than a second longer than
+            the video, the last picture is held until there: players end, or stall, where the picture does.
 
     Raises:
         NoPlayableTracks: neither video nor audio.
@@ -73,8 +73,7 @@ def plan_grid(
         grid = _steady_grid(frames, lattice, target_s, multiple)
     else:
         grid = _variable_grid(frames, target_s)
-    picture_end = grid.origin_s + Fraction(grid.end, grid.timescale)
-    rest = _exactly(sound_end_s) - picture_end if sound_end_s is not None else Fraction(0)
+    rest = _exactly(sound_length_s) - Fraction(grid.end, grid.timescale)
     lead = grid.origin_s - _exactly(sound_s) if sound_s is not None else Fraction(0)
     if rest > HELD_FROM_S:
         # where packets are not frames, the last ones may not be there

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from polycast.domain.media import AudioTrack, SourceInfo, VideoTrack
 from polycast.domain.presets import Preset
-from polycast.media.package import LIMIT_S, SOUND_AFTER_S
+from polycast.media.package import LIMIT_S
 from polycast.media.selection import TrackSelection
 
 _PROFILES = frozenset(
@@ -158,10 +158,8 @@ def _too_long(info: SourceInfo, video: VideoTrack, index: object) -> bool:
 def _apart(video: VideoTrack | None, audio: list[AudioTrack]) -> bool:
     starts = [*(track.start_s for track in audio), *([video.start_s] if video is not None else [])]
     ends = [track.start_s + track.duration_s for track in audio if track.duration_s]
-    if video is not None and ends:
-        end = video.start_s + video.duration_s
-        if end - min(ends) > _SHORT_S or max(ends) - end > SOUND_AFTER_S:
-            return True
+    if video is not None and ends and video.start_s + video.duration_s - min(ends) > _SHORT_S:
+        return True
     return max(starts) - min(starts) > _APART_S
 
 

@@ -14,7 +14,7 @@ from polycast.domain.tracks import TrackLog
 from polycast.protocols import tracklog
 from tests.integration.media.encode_clips import sound_starts
 from tests.support.meddling import at_point
-from tests.support.media import Media, _run
+from tests.support.media import Media, _run, decoded
 from tests.support.studio import Studio
 
 AAC_FRAME_S = 1024 / 44_100
@@ -94,6 +94,26 @@ async def test_sound_of_another_file_lasts_as_long_as_the_packaged_picture(
     begins, ends = await heard(studio, asset, tmp_path)
     assert begins == pytest.approx(1, abs=2 * AAC_FRAME_S)
     assert ends == pytest.approx(10, abs=2 * AAC_FRAME_S)
+
+
+@pytest.mark.parametrize("files", [1, 2])
+async def test_the_last_picture_is_held_while_the_sound_goes_on(
+    studio: Studio, media: Media, tmp_path: Path, files: int
+) -> None:
+    video = moved(media, "tall", "silent-tall.mp4", "-an")
+    sound = beep(media, "longer.m4a", "-c:a", "aac", seconds=6)
+    if files == 1:
+        maps = ("-map", "0:v", "-map", "1:a", "-c", "copy")
+        inputs = ("-i", str(video), "-i", str(sound))
+        video = media.made("longer.mp4", lambda path: _run(*inputs, *maps, str(path)))
+    asset = await made(studio, *[await studio.upload(path) for path in (video, sound)[:files]])
+    videos = tracks_of(asset, "video")
+    assert "source" not in [t.name for t in videos]
+    for track in videos:
+        path, log = await joined(studio, asset, track, tmp_path / f"{track.name}.mp4")
+        assert log.duration_s == pytest.approx(6, abs=0.1)
+        numbers = [number for _, number in decoded(path)]
+        assert numbers == [*range(60), *[59] * (len(numbers) - 60)]
 
 
 async def test_a_download_has_the_sound_of_another_file(studio: Studio, media: Media, tmp_path: Path) -> None:

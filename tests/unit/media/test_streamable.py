@@ -61,7 +61,6 @@ def test_each_property_of_the_picture_counts(change: dict[str, Any], reason: Rea
         ({"audio": (AUDIO, replace(AUDIO, id="audio_2", start_s=2.0))}, Reason.APART),
         ({"video": (replace(VIDEO, start_s=2.0),)}, Reason.APART),
         ({"audio": (replace(AUDIO, duration_s=50.0),)}, Reason.APART),
-        ({"audio": (replace(AUDIO, duration_s=61.1),)}, Reason.APART),
         ({"container": "avi"}, Reason.CONTAINER),
         ({"keyframes": KeyframeIndex((0.0,), 2.0, False)}, Reason.OPEN_GOP),
         ({"keyframes": KeyframeIndex((0.0,), 6.2, True)}, Reason.LONG_GOP),

@@ -17,7 +17,7 @@ from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import running_job
 from polycast.media.grid_shape import sound_grid
 from polycast.media.ladder import plan_ladder
-from polycast.media.package import NotPackageable
+from polycast.media.package import SOUND_AFTER_S, NotPackageable
 from polycast.media.selection import AudioChoice, TrackSelection
 from polycast.media.streamable import LadderCap, Streamable, streamable
 from polycast.media.toolkit import MediaToolkit
@@ -77,6 +77,8 @@ class Packager:
             audio=tuple(a.track for a in own),
         )
         if not isinstance(streamable(narrowed, LadderCap.of(work.preset)), Streamable):
+            return None
+        if choice.video is not None and choice.sound_length_s - choice.video.duration_s > SOUND_AFTER_S:
             return None
         async with self._db.transaction() as tx:
             await still(tx, work)

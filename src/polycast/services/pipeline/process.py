@@ -51,8 +51,6 @@ from polycast.services.pipeline.workspace import Workspace
 log = logging.getLogger(__name__)
 
 PICTURES_JOB = "pictures"
-_SURE_OF_ENDS = frozenset({"mov", "mp4", "matroska", "webm", "mpegts"})
-"""Containers whose word on where a track ends is good; others count bytes by a rate that sound may not keep."""
 
 
 class Process:
@@ -338,17 +336,15 @@ class Process:
     async def _own_grid(self, choice: Choice, ladder: Ladder, prepared: PreparedSource) -> Grid:
         info, video = prepared.info, choice.video_file
         chosen = {a.track.id for a in choice.audio if video is not None and a.file.num == video.num}
-        heard = [a for a in info.audio if a.id in chosen]
-        sure = bool(_SURE_OF_ENDS & set((choice.info or info).container.split(",")))
-        ends = [a.start_s + a.duration_s for a in heard if sure and a.duration_s]
+        starts = [max(a.start_s, info.start_s) for a in info.audio if a.id in chosen]
         return await asyncio.to_thread(
             plan_grid,
             info,
             prepared.frames,
             target_s=self._segment_s,
             multiple=max((r.every for r in ladder.renditions), default=1),
-            sound_s=min((max(a.start_s, info.start_s) for a in heard), default=None),
-            sound_end_s=max(ends, default=None),
+            sound_s=min(starts, default=None),
+            sound_length_s=choice.sound_length_s,
         )
 
 
