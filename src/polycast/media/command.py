@@ -54,6 +54,9 @@ def chunk_args(
         threads: of the decoder, the filters and each encoder.
         deeper: begin decoding one key frame further back.
         fill: see `filter_graph`.
+
+    Raises:
+        NoPlayableTracks: the source has no video.
     """
     video = info.main_video
     if video is None:

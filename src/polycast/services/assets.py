@@ -118,8 +118,8 @@ class Assets:
         """A new asset; with sources its work starts at once, without it waits for a file as `pending`.
 
         Raises:
-            Invalid: unknown preset, bad text or metadata.
-            NotFound: a file or the collection is not the tenant's.
+            Invalid: bad text or metadata.
+            NotFound: no such preset; a file or the collection is not the tenant's.
             Conflict: a file is not completed.
         """
         async with self._db.transaction() as tx:

@@ -108,7 +108,7 @@ class Collections:
         return await self.get(caller, uid)
 
     async def delete(self, caller: Caller, uid: UUID) -> None:
-        """Remove a collection and those below it; their assets stay, without a collection."""
+        """Remove a collection and those below it; their assets stay, without a collection. Raises NotFound."""
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
             gone = await tx.execute(

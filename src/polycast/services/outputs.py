@@ -110,6 +110,7 @@ class Outputs:
         """Remove an output with its media; its running jobs are cancelled.
 
         Raises:
+            NotFound: the asset, or an output of that name.
             Conflict: it is the output the asset was created with; delete the asset instead.
         """
         caller.require(Permission.WRITE)

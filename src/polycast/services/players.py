@@ -108,7 +108,7 @@ class Players:
         return _player(row)
 
     async def delete(self, caller: Caller, uid: UUID) -> None:
-        """Raises Conflict for the default player, which pages need."""
+        """Raises NotFound; Conflict for the default player, which pages need."""
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
             row = (
@@ -126,7 +126,7 @@ class Players:
             await ledger.record(tx, caller, "player.deleted", "player", uid)
 
     async def mark_default(self, caller: Caller, uid: UUID) -> Player:
-        """Make it the tenant's default, and the former default an ordinary one."""
+        """Make it the tenant's default, and the former default an ordinary one. Raises NotFound."""
         caller.require(Permission.WRITE)
         async with self._db.transaction() as tx:
             rows = (

@@ -51,6 +51,7 @@ class Probing:
 
         Raises:
             Unreadable, LimitExceeded: purpose image or caption, and the bytes are something else.
+            Unavailable: it could not be looked at now.
         """
         async with self._slots.of(file.tenant_num), self.local(file.key) as path:
             if file.purpose == "image":
@@ -95,7 +96,7 @@ class Probing:
         """Probe a completed file again and keep what was found.
 
         Raises:
-            Conflict: the file is not completed.
+            NotFound: the file, or it went while it was looked at. Conflict: it is not completed.
             MediaError: it cannot be read; the message says why.
         """
         caller.require(Permission.WRITE)

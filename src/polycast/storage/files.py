@@ -60,7 +60,11 @@ async def acquire(work: Callable[[], T], undo: Callable[[T], None]) -> T:
 
 @contextlib.contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turn what the operating system says into our errors; `FileNotFoundError` is left to the caller."""
+    """Turn what the operating system says into our errors; `FileNotFoundError` is left to the caller.
+
+    Raises:
+        StorageFull: no room, no quota. Conflict: an object stands where a folder is needed. Unavailable: all else.
+    """
     try:
         yield
     except FileNotFoundError:
@@ -128,6 +132,9 @@ def open_regular(path: Path) -> int:
     """Open for reading what must be a plain file.
 
     Children write the files we take in: a symbolic link they left would let them read anything.
+
+    Raises:
+        NotFound: nothing there. Invalid: a link, folder, pipe or device; names `path`.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

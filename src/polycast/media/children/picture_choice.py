@@ -29,7 +29,7 @@ def score(luma: bytes, width: int) -> float:
 
 
 def best(scores: Sequence[float]) -> int:
-    """The place of the picture to take: an earlier one, unless a later one is clearly better."""
+    """The place of the picture to take: an earlier one, unless a later one is clearly better. Raises ValueError for none."""
     if not scores:
         raise ValueError("nothing to choose from")
     top = max(scores)
