@@ -96,9 +96,13 @@ async def up(settings: Settings, *, on_ready: OnReady, on_line: OnLine) -> None:
             # an announcement that failed leaves nobody who knows: stop
             lambda task: supervisor.stop() if not task.cancelled() and task.exception() else None
         )
+        # what an announcement still does needs the processes that go now: its failing then is none
+        leaving = asyncio.create_task(supervisor.stopping())
+        leaving.add_done_callback(lambda _: announcing.cancel())
         try:
             await supervisor.run(handle_signals=True)
         finally:
+            leaving.cancel()
             announcing.cancel()
             [result] = await asyncio.gather(announcing, return_exceptions=True)
             await store.close()

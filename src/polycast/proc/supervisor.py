@@ -91,6 +91,10 @@ class Supervisor:
                     service.hurry()
         self._stop.set()
 
+    async def stopping(self) -> None:
+        """Returns once it was told to stop."""
+        await self._stop.wait()
+
     async def run(self, *, handle_signals: bool = False) -> None:
         """Keep everything up until `stop`, or, with `handle_signals` (main thread only), one of `stop_signals`.
 

@@ -134,6 +134,11 @@ async def test_from_the_command_to_the_picture_and_again(
         await page.click(".pc-big")
         await until(page, "polycast.video.currentTime > 0.5")
         second.stop()
+    # in the middle of publishing: what it waits for goes away, which is no error
+    with demo(data, media.clip("h264"), port) as third:
+        third.wait_for("(ready after)")
+        third.stop()
+        assert third.text.endswith("stopped\n"), third.text
 
 
 async def test_a_taken_port_is_left_alone_and_a_file_that_is_no_video_is_told_in_one_line(
