@@ -173,6 +173,8 @@ def mp4_args(
         args += ["-map", f"{file}:{track.index:d}", *_audio(number, made)]
         # a code out of our own table: no text of anybody's reaches the command
         args += [f"-metadata:s:a:{number}", f"language={three_letters(track.language)}"]
+        # the first one is what a player takes by itself, whichever the source had marked so
+        args += [f"-disposition:a:{number}", "+default" if number == 0 else "-default"]
     for caption in plan.captions:
         args += ["-map", f"0:{caption.index:d}"]
     for number, caption in enumerate(plan.captions):

@@ -1,6 +1,7 @@
 """Section Assets: from a file to something that plays, and away again."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -69,6 +70,32 @@ async def test_a_film_given_as_audio_is_heard_and_not_seen(kit: Kit, media: Medi
         found = await kit.playable((await kit.call("POST", "/vod/v1/assets", body))["id"])
         assert found["fileIds"] == {film: flag}
         assert await asyncio.to_thread(_codecs, endpoint(found, "HLS")) == codecs
+
+
+async def test_the_sound_named_first_plays_by_default(kit: Kit, media: Media, tmp_path: Path) -> None:
+    film = await kit.upload(media.clip("languages"))
+    tracks = [
+        {"trackSelector": {"trackId": "audio_2"}, "type": "Audio", "name": "Deutsch"},
+        {"trackSelector": {"trackId": "audio_1"}, "type": "Audio"},
+    ]
+    body = {"transcodedSources": [{"fileId": film, "transcodingTracks": tracks}], "preset": "dash_hls_720p"}
+    asset = (await kit.call("POST", "/vod/v1/assets", body))["id"]
+    found = await kit.settled(asset)
+    playlist = (await kit.web.get(endpoint(found, "HLS"))).text
+    (default,) = [line for line in playlist.splitlines() if "TYPE=AUDIO" in line and "DEFAULT=YES" in line]
+    assert 'LANGUAGE="de"' in default
+    manifest = (await kit.web.get(endpoint(found, "DASH"))).text
+    german = manifest.partition('lang="de"')[2].partition("</AdaptationSet>")[0]
+    assert 'value="main"' in german
+    await kit.call("POST", f"/vod/v1/assets/{asset}/outputs", {"preset": "mp4", "id": "file"})
+    file = tmp_path / "out.mp4"
+    file.write_bytes((await kit.web.get(endpoint(await kit.output(asset, "file"), "MP4"))).content)
+    with av.open(str(file)) as container:
+        sounds = [
+            (s.metadata["language"], bool(s.disposition & av.stream.Disposition.default))
+            for s in container.streams.audio
+        ]
+    assert sounds == [("deu", True), ("eng", False)]
 
 
 def _codecs(url: str) -> set[str]:
@@ -140,6 +167,7 @@ async def test_a_file_that_cannot_play_ends_as_an_error_with_its_reason(
     assert found["errorMessage"]
     assert "/" not in found["errorMessage"], "no path of ours"
     assert found["endpoints"] == []
+    assert found["fileIds"] == {file: "Video"}, "what its creator said it is"
     await kit.refused(409, "POST", f"/vod/v1/assets/{asset}/outputs", {"preset": "mp4"})
 
 

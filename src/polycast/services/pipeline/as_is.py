@@ -1,7 +1,6 @@
 """The source as it is: packaged without encoding, and shown while it is packaged."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import func, update
@@ -96,12 +95,13 @@ class Packager:
             video=choice.video.id if choice.video else None,
             audio=tuple(AudioChoice(a.track.id, a.track.language, a.track.title) for a in own),
         )
+        first_sound = next((a.track.id for a in choice.audio[:1] if a in own), None)
         packaged: list[SharedTrack] = []
         path = await local(file.key)
         async with self._space.scratch("package") as out:
             early = Early(
                 self._space, out, prefix, len(narrowed.video) + len(own),
-                named=lambda track, header: _listed(generation, track, header, first=track == own[0].track.id if own else False),
+                named=lambda track, header: _listed(generation, track, header, first=track == first_sound),
                 show=lambda growing: self._show(work, generation, growing),
             )  # fmt: skip
             # only where tables told all before the first frame was written can nothing go wrong any more;
@@ -130,17 +130,15 @@ class Packager:
                 rendition = (
                     _rendition_name(track.log.header.width, track.log.header.height) if is_video else ""
                 )
-                packaged.append(
-                    SharedTrack(
-                        listed, str(generation.uid), rendition, not is_video and not _sounds(packaged)
-                    )
-                )
+                packaged.append(SharedTrack(listed, str(generation.uid), rendition, track.id == first_sound))
         await reached("process.packaged")
         plan = GenerationPlan(
             "as_is",
             work.round,
             packaged=tuple(packaged),
-            audio=audio_plans(work, foreign, info, taken={t.name for t in packaged}, default=not own),
+            audio=audio_plans(
+                work, foreign, info, taken={t.name for t in packaged}, default=first_sound is None
+            ),
             # a player waits for sound that ends before the picture: silence, then
             grid=sound_grid(tracks[0].log) if foreign else None,
         )
@@ -188,10 +186,6 @@ class Packager:
                 .where(generations.c.num == generation.num, generations.c.state.in_(OPEN))
                 .values(state=GenerationState.FAILED, updated_at=func.now())
             )
-
-
-def _sounds(tracks: Sequence[SharedTrack]) -> bool:
-    return any(t.is_default for t in tracks)
 
 
 def _has_tables(info: SourceInfo) -> bool:

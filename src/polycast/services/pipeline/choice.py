@@ -1,6 +1,6 @@
 """Which tracks of which files an output is made of. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from polycast.domain.assets import AssetSource, SelectedTrack
@@ -80,7 +80,7 @@ class Choice:
 
 
 def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = True) -> Choice:
-    """Pick tracks: those named by the caller, else the first video and, where asked, all audio.
+    """Pick tracks: those named by the caller, in that order, else the first video and, where asked, all audio.
 
     Audio is never picked by itself unless `auto_audio` is set, but a source without video, or given as
     audio alone, and without named tracks gives its audio: there would be nothing else. So a source given
@@ -114,7 +114,7 @@ def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = Tr
             or given_as == ("audio",)
             or (info.main_video is None and given_as != ("caption",))
         )
-        for track in info.audio:
+        for track in _as_named(info.audio, named):
             if implied or track.id in named:
                 audio.append(ChosenAudio(file, info, _labelled(track, named.get(track.id))))
         for caption in info.captions:
@@ -144,6 +144,12 @@ def _video(info: SourceInfo, source: AssetSource) -> VideoTrack | None:
     if source.kinds and "video" not in source.kinds:
         return None  # a file given for its sound or captions alone
     return next((v for v in real if not wanted or v.id in wanted), None)
+
+
+def _as_named(tracks: Sequence[AudioTrack], named: Iterable[str]) -> list[AudioTrack]:
+    """Tracks in the order that the caller named them in: the first one plays by default."""
+    order = {track: n for n, track in enumerate(named)}
+    return sorted(tracks, key=lambda track: order.get(track.id, len(order)))
 
 
 def _check_names(info: SourceInfo, named: Sequence[SelectedTrack]) -> None:
