@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, delete, func, select, update
@@ -29,6 +29,8 @@ from polycast.services.filters import (
 )
 from polycast.services.intents import end_fetch
 
+# as answers show it: of an unfinished upload what was announced
+_SIZE: LiteralString = "coalesce(size, declared_size)"
 _LISTING = Listing(
     "files",
     conditions=COMMON
@@ -42,7 +44,7 @@ _LISTING = Listing(
     sorts={
         "createdate": "created_at",
         "lastmodificationdate": "updated_at",
-        "filesize": "size",
+        "filesize": _SIZE,
         "id": "uid",
         "name": "name",
         "friendlyname": "friendly_name",
@@ -50,7 +52,7 @@ _LISTING = Listing(
         "metadata.name": "name",
         "status": "status",
     },
-    nullable={"size"},
+    nullable={_SIZE},
 )
 
 # an asset may use a file twice, for its picture and for its sound

@@ -30,7 +30,13 @@ class ApiKey:
     expires_at: datetime | None = None
 
 
-_SORTS = {"name": api_keys.c.name, "createdat": api_keys.c.created_at, "roleid": api_keys.c.role}
+_SORTS = {
+    "id": api_keys.c.uid,
+    "name": api_keys.c.name,
+    "createdat": api_keys.c.created_at,
+    "roleid": api_keys.c.role,
+    "rolename": api_keys.c.role,
+}
 
 
 class ApiKeys:
@@ -230,13 +236,13 @@ class ApiKeys:
         return self._vault.open(cipher) if cipher else ""
 
     async def list(self, caller: Caller, page: PageRequest, query: str = "") -> Page[ApiKey]:
-        """The tenant's live keys, oldest first unless sorted by name, createdAt or roleId."""
+        """The tenant's live keys, oldest first unless sorted by one of their properties."""
         caller.require(Permission.MANAGE)
         where = [api_keys.c.tenant_num == caller.tenant.num, api_keys.c.revoked_at.is_(None)]
         if query:
             where.append(api_keys.c.name.icontains(query, autoescape=True))
         if page.sort and page.sort.lower() not in _SORTS:
-            raise Invalid("the list cannot be sorted by this", field="sort")
+            raise Invalid(f"the list cannot be sorted by {page.sort}", field="sort")
         order = _SORTS.get((page.sort or "").lower(), api_keys.c.num)
         async with self._db.connect() as tx:
             total = (await tx.execute(select(func.count()).select_from(api_keys).where(*where))).scalar_one()

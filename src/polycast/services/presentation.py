@@ -23,6 +23,7 @@ from polycast.services.checks import checked_text, checked_words
 
 MAX_CHAPTERS = 500
 MAX_IMAGES = 100
+_LATEST_S = 10**7
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,10 +268,10 @@ def _check_chapter(chapter: NewChapter) -> None:
     if not title or len(title) > 512:
         raise Invalid("a chapter's title has 1 to 512 characters", field="chapters.title")
     checked_text(title, "chapters.title", 512)
-    if not 0 <= chapter.start_s < 10**7:
-        raise Invalid("a chapter starts at 0 seconds or later", field="chapters.startSecond")
-    if chapter.end_s is not None and not chapter.start_s < chapter.end_s < 10**7:
-        raise Invalid("a chapter ends after its start", field="chapters.endSecond")
+    if not 0 <= chapter.start_s < _LATEST_S:
+        raise Invalid(f"a chapter starts at 0 to {_LATEST_S} seconds", field="chapters.start")
+    if chapter.end_s is not None and not chapter.start_s < chapter.end_s < _LATEST_S:
+        raise Invalid(f"a chapter ends after its start and before {_LATEST_S} seconds", field="chapters.end")
 
 
 def _image_name(name: str) -> str:

@@ -69,6 +69,9 @@ async def test_listed_keys_are_exactly_those_that_work(kit: Kit, neighbour: Kit)
     for key in made:
         works = (await _as(kit, key["apiKey"], "GET", "/vod/v1/files")).status_code == 200
         assert works is (key["id"] in ids(page))
+    by_role = await kit.call("GET", f"{PATH}?query=key&sort=roleName&desc=true")
+    assert [k["roleName"] for k in by_role["items"]] == ["Viewer", "Admin"]
+    assert "secret" in await kit.refused(400, "GET", f"{PATH}?Sort=secret")
     first = await kit.call("GET", f"{PATH}?query=key&sort=createdAt&limit=1&page=2")
     assert (ids(first), first["pageCount"]) == ([made[2]["id"]], 2)
 
@@ -259,6 +262,10 @@ async def test_settings_name_addresses_and_keys_that_work(kit: Kit, media: Media
     token = jwt.encode(claims, secret, acquisition["authorization"]["signingAlgorithm"])
     config = (await kit.web.get(url, params={"token": token})).json()
     assert (await kit.web.get(config["hls"])).text.startswith("#EXTM3U")
+    bearer = {"Authorization": f"Bearer {token}"}
+    for asked in ({}, {"assetId": asset}):
+        answer = await kit.web.get(url, params=asked, headers=bearer)
+        assert answer.json()["hls"], asked
     for change in ({"exp": 1}, {"tenantid": str(uuid4())}, {"assetid": str(uuid4())}):
         bad = jwt.encode({**claims, **change}, secret, "HS256")
         answer = await kit.web.get(url, params={"assetId": asset, "token": bad})

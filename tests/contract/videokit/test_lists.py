@@ -45,7 +45,7 @@ async def rows(kit: Kit) -> list[str]:
                         "d": n * 1000 if n else None,
                         "s": ("available", "processing", "queued", "error", "available")[n],
                         "t": ["all", f"tag{n}", *(["even"] if n % 2 == 0 else [])],
-                        "a": ["kind=film", f"n={n}"],
+                        "a": ["kind=film", f"n={n}", f"place=Paris, {n}"],
                         "id": UUID(asset.uid.hex),
                     },
                 )
@@ -67,6 +67,10 @@ FILTERS: list[tuple[str, str]] = [
     ("attributes=[kind]=film,n=3", "3"),
     ("attributes=n%3D1&attributes=%5Bkind%5D%3Dfilm", "1"),
     ("attributes=n=9", ""),
+    # a comma may stand in a value
+    ("attributes=place=Paris, 2", "2"),
+    ("attributes=[place]=Paris, 2,n=2,", "2"),
+    ("attributes=n=3&attributes=place=Paris, 2", ""),
     ("durationFrom=2000&durationTo=3000", "23"),
     ("durationfrom=4000", "4"),
     ("createDateStart=2026-03-06", "234"),
@@ -227,6 +231,9 @@ async def test_files_sort_and_filter(kit: Kit) -> None:
         ("sort=CreateDate&desc=true", [c, a, b]),
         ("sort=Metadata.FriendlyName", [a, b, c]),
         ("sort=name&desc=true", [c, b, a]),
+        # by what is shown: the announced size of what is not there yet
+        ("sort=FileSize", [a, c, b]),
+        ("sort=fileSize&desc=true", [b, c, a]),
         ("status=Uploading", [b, a]),
         ("status=error", [c]),
         ("statuses=Error,Uploading&limit=2&page=2", [c]),

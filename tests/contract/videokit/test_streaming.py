@@ -191,6 +191,20 @@ async def test_chapters_come_to_the_player_and_go(kit: Kit, asset: str) -> None:
     await kit.refused(404, "DELETE", f"{path}/x")
 
 
+async def test_what_nobody_knows_of_a_video_is_left_out(kit: Kit, media: Media) -> None:
+    file = await kit.upload(media.clip("text.mp4"))
+    body = {"transcodedSources": [{"fileId": file}], "preset": "hls"}
+    asset = (await kit.call("POST", "/vod/v1/assets", body))["id"]
+    found = await kit.vod(asset)
+    assert (found["fileIds"], found["sources"][0]["fileId"]) == ({}, file), "no type, no FileTypesFlag"
+    path = f"/streaming/v1/assets/{asset}"
+    chapters = [{"title": "One", "startSecond": 1}, {"title": "Two", "startSecond": 3}]
+    await kit.call("POST", f"{path}/chapters", {"chapters": chapters})
+    one, two = (await kit.call("GET", path))["chapters"]
+    assert (one["endSecond"], one["durationSeconds"]) == (3, 2)
+    assert set(two) == {"id", "title", "startSecond", "start"}, "the last one's end is the video's"
+
+
 @pytest.mark.operation("videokit.add_asset_tags")
 @pytest.mark.operation("videokit.delete_asset_tag")
 async def test_tags_show_in_the_player_and_find_the_asset(kit: Kit, asset: str) -> None:

@@ -233,11 +233,16 @@ async def test_numbers_of_pages_have_a_bound(kit: Kit) -> None:
     assert "page" in await kit.refused(400, "GET", "/vod/v1/files?page=2147483647")
 
 
-async def test_refusals_name_fields_as_this_api_does(kit: Kit, shared: Shared) -> None:
+async def test_refusals_name_fields_as_this_api_does(kit: Kit, viewer: Kit, shared: Shared) -> None:
     start = {"name": "a.mp4", "friendlyName": "a", "fileSize": 2**60}
     assert "fileSize: " in await kit.refused(400, "POST", "/vod/v1/files/start", start)
     late = {"preset": "mp4", "expirationDate": "2020-01-01T00:00:00Z"}
     assert "expirationDate: " in await kit.refused(
         400, "POST", f"/vod/v1/assets/{shared.asset}/outputs", late
     )
+    path = f"/streaming/v1/assets/{shared.asset}/chapters"
+    for times in ({"startSecond": 1e300}, {"startSecond": 1, "endSecond": 1e300}):
+        said = await viewer.refused(400, "POST", path, {"chapters": [{"title": "x", **times}]})
+        assert f"chapters.{list(times)[-1]}: " in said
+        assert "10000000 seconds" in said, "the bound it is over"
     assert "playerDomainId: " in await kit.refused(400, "DELETE", "/streaming/v1/domains")

@@ -61,12 +61,17 @@ async def _caller(request: Request, *, blocked_too: bool) -> Caller:
         return await have.keys.authenticate(
             key, tenant=tenant or None, request_id=request_id, blocked_too=blocked_too
         )
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
+    if token := bearer(request):
         return await have.keys.caller_for(
             read_token(have, token), tenant=tenant or None, request_id=request_id, blocked_too=blocked_too
         )
     raise Unauthorized("the header X-Api-Key is missing")
+
+
+def bearer(request: Request) -> str | None:
+    """The token of `Authorization: Bearer` (RFC 6750 2.1)."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token or None if scheme.lower() == "bearer" else None
 
 
 def issue_token(have: Services, key: UUID) -> str:

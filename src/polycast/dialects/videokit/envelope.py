@@ -25,6 +25,8 @@ STATUS: dict[type[errors.PolycastError], tuple[int, str]] = {
 
 # fields of the domain by the names that this API gives them
 FIELDS: dict[str, str] = {
+    "chapters.end": "chapters.endSecond",
+    "chapters.start": "chapters.startSecond",
     "expires_at": "expirationDate",
     "part_number": "partNumber",
     "player_domain": "playerDomainId",

@@ -20,10 +20,10 @@ from polycast.dialects.videokit.wire import (
     moment,
     page_of,
     paging,
+    pairs,
     split,
     uid,
     uids,
-    words,
 )
 from polycast.domain.access import Caller, Permission
 from polycast.domain.errors import Invalid
@@ -90,7 +90,7 @@ async def list_filter(
         ids=uids(ids or [], "ids"),
         query=query or "",
         tags=split(tags or []),
-        attributes=words(split(attribute_words or [])),
+        attributes=pairs(attribute_words or []),
         created_from=moment(create_date_start, "createDateStart"),
         created_to=moment(create_date_end, "createDateEnd", upper=True),
         updated_from=moment(modified_start, "lastModificationDateStart"),

@@ -218,7 +218,8 @@ def vod_asset_result(caller: Caller, asset: Asset, base: str) -> dict[str, Any]:
             "createDate": date(asset.created_at),
             "lastModificationDate": date(asset.updated_at),
             "status": _STATUS[asset.status],
-            "fileIds": {str(s.file_uid): flag(s.kinds) for s in asset.sources},
+            # a file that nobody could read is of no type
+            "fileIds": {str(s.file_uid): kind for s in asset.sources if (kind := flag(s.kinds))},
             "sources": [source_result(s) for s in asset.sources],
             "endpoints": outputs[main.num]["endpoints"] if main else [],
             "outputs": list(outputs.values()),
@@ -295,22 +296,29 @@ def images_result(asset: Asset, base: str) -> dict[str, Any]:
 
 
 def chapters_result(asset: Asset) -> list[dict[str, Any]]:
-    """Chapters in both forms that the vendor's samples use; an open end lasts to the next or to the end."""
+    """Chapters in both forms that the vendor's samples use.
+
+    An open end lasts to the next one or to the end, which is left out while nobody knows where that is.
+    """
+    total = None if asset.duration_ms is None else asset.duration_ms / 1000
+    following = [*(chapter.start_s for chapter in asset.chapters[1:]), total]
     rows = []
-    total = (asset.duration_ms or 0) / 1000
-    for n, chapter in enumerate(asset.chapters):
-        following = asset.chapters[n + 1].start_s if n + 1 < len(asset.chapters) else total
-        end = chapter.end_s if chapter.end_s is not None else max(following, chapter.start_s)
+    for chapter, after in zip(asset.chapters, following, strict=False):
+        start, end = chapter.start_s, chapter.end_s
+        if end is None and after is not None:
+            end = max(after, start)
         rows.append(
-            {
-                "id": str(chapter.uid),
-                "title": chapter.title,
-                "startSecond": int(chapter.start_s),
-                "endSecond": int(end),
-                "durationSeconds": max(0, int(end) - int(chapter.start_s)),
-                "start": _plain(chapter.start_s),
-                "end": _plain(end),
-            }
+            compact(
+                {
+                    "id": str(chapter.uid),
+                    "title": chapter.title,
+                    "startSecond": int(start),
+                    "endSecond": None if end is None else int(end),
+                    "durationSeconds": None if end is None else max(0, int(end) - int(start)),
+                    "start": _plain(start),
+                    "end": None if end is None else _plain(end),
+                }
+            )
         )
     return rows
 

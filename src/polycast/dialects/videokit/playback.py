@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from polycast.delivery.look import poster_url
 from polycast.dialects.routing import Section
-from polycast.dialects.videokit.auth import BaseDep, ServicesDep
+from polycast.dialects.videokit.auth import BaseDep, ServicesDep, bearer
 from polycast.dialects.videokit.strict import StrictRoute
 from polycast.dialects.videokit.wire import Wire, compact, uid
 from polycast.domain.errors import Forbidden, Invalid, NotFound
@@ -28,7 +28,10 @@ async def source_config(
     asset_id: Annotated[str | None, Query(alias="assetId")] = None,
     tenant_id: Annotated[str | None, Query(alias="tenantId")] = None,
 ) -> dict[str, Any]:
-    """What plays of one asset, for a player: manifests, or the one file. Domain and token are checked here."""
+    """What plays of one asset, for a player: manifests, or the one file. Domain and token are checked here.
+
+    The token may come as `Authorization: Bearer`, too; the product's documents do not say which.
+    """
     return await _source(request, have, base, token, asset_id, tenant_id)
 
 
@@ -40,6 +43,7 @@ async def _source(
     asset_id: str | None,
     tenant_id: str | None,
 ) -> dict[str, Any]:
+    token = token or bearer(request)
     if not asset_id and token:
         asset_id = asset_named(token)
         if not asset_id:

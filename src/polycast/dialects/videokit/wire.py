@@ -1,5 +1,6 @@
 """How Video Kit writes things: names in any case, lists by commas, answers in camelCase, dates with Z."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from polycast.domain.paging import Page, PageRequest
 MAX_PAGE = 1000
 MAX_INT64 = 2**63 - 1
 _DAY_CHARS = len("2026-03-04")
+_BETWEEN_PAIRS = re.compile(r",(?=[^,]*=)")
 
 
 class Wire(BaseModel):
@@ -80,6 +82,13 @@ def uids(texts: list[str], field: str) -> list[UUID] | None:
 def split(values: Iterable[str]) -> list[str]:
     """Array parameters: repeated keys, commas, or both."""
     return [word.strip() for value in values for word in value.split(",") if word.strip()]
+
+
+def pairs(values: Iterable[str]) -> list[str]:
+    """Attributes of a filter; a comma that no `key=` follows is part of a value (`city=Paris, France`)."""
+    return words(
+        pair for value in values for part in _BETWEEN_PAIRS.split(value) if (pair := part.strip(" ,"))
+    )
 
 
 def words(values: Iterable[str]) -> list[str]:
