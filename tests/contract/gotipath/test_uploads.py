@@ -133,6 +133,21 @@ async def test_a_second_upload_replaces_the_file(gotipath: Gotipath, media: Medi
     await until(replaced, timeout_s=30)
 
 
+async def test_a_file_that_cannot_take_the_place_of_another_says_so(gotipath: Gotipath, media: Media) -> None:
+    video = await gotipath.published(media.clip("h264"), whole=True)
+    assert (await gotipath.upload(video, media.clip("text.mp4"))).status_code == 200
+
+    async def refused() -> bool:
+        return bool((await gotipath.ok("GET", f"videos/{video}"))["error_message"])
+
+    await until(refused, timeout_s=30)
+    detail = await gotipath.ok("GET", f"videos/{video}")
+    assert detail["error_message"] == "the file is no video or audio format that can be read here"
+    # the earlier one plays on, and nothing more is being made
+    assert (detail["status"], detail["transcoding_progress"]) == ("playable", 100)
+    assert "#EXTM3U" in await gotipath.text(detail["manifest_url"])
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

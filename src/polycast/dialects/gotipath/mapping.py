@@ -65,11 +65,12 @@ def status(asset: Asset) -> str:
 
 
 def progress(asset: Asset) -> int:
-    """Percent; 100 only when nothing more is made."""
+    """Percent; 100 only when nothing more is made, also of a file that could not take another one's place."""
     main = asset.main_output
     if main is None or asset.status in (AssetStatus.PENDING, AssetStatus.PULLING):
         return 0
-    return 100 if main.status is OutputStatus.AVAILABLE else min(99, int(main.progress * 100))
+    over = main.status is OutputStatus.AVAILABLE or (asset.playable and main.status is OutputStatus.ERROR)
+    return 100 if over else min(99, int(main.progress * 100))
 
 
 def created(caller: Caller, asset: Asset) -> Video:
@@ -116,8 +117,14 @@ def detail(caller: Caller, asset: Asset, look: Look) -> VideoDetail:
         description=asset.description,
         tags=list(asset.tags),
         meta_data=asset.metadata,
-        error_message=asset.error or "",
+        error_message=_error(asset),
     )
+
+
+def _error(asset: Asset) -> str:
+    """Why the video failed, or why its newest file could not take the place of the one that plays."""
+    main = asset.main_output
+    return asset.error or (main.error if main is not None else None) or ""
 
 
 def _length(asset: Asset) -> int:

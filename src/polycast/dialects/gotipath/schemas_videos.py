@@ -191,4 +191,4 @@ class VideoDetail(_VideoBase):
     description: str
     tags: list[str]
     meta_data: dict[str, Any]
-    error_message: str = Field(description="why the video failed, '' otherwise")
+    error_message: str = Field(description="why the video, or its newest file, failed; '' otherwise")
