@@ -7,7 +7,7 @@ from polycast.delivery.texts import thumbnails
 from polycast.domain.assets import Generation, Track
 from polycast.domain.errors import NotFound
 from polycast.domain.states import GenerationState
-from polycast.domain.tracks import TrackHeader
+from polycast.domain.tracks import TrackHeader, TrackLog
 from polycast.protocols import hls, mpd
 from polycast.protocols.language import display_name
 from polycast.protocols.published import PublishedTrack
@@ -60,13 +60,14 @@ class Manifests:
         if track is None:
             raise NotFound("track", name)
         log = await self._playback.log(asset, track.folder, track.name)
+        # an I-frame track has no bytes of its own: it points into the objects of its rendition
+        pictures = track.kind == "iframe"
+        beside = [] if pictures else await self._played(asset, generation)
         if generation.state is GenerationState.GROWING:
             # sound is often whole long before its picture; a list with an end beside one without would make
             # players take the whole for finished, and stop where the picture ends now
-            log = replace(log, complete=False)
+            log = replace(hls.as_far_as_pictures(log, beside), complete=False)
         folder = "" if track.folder == str(generation.uid) else f"../{track.folder}/"
-        # an I-frame track has no bytes of its own: it points into the objects of its rendition
-        pictures = track.kind == "iframe"
         base = f"{folder}{track.rendition if pictures and track.rendition else track.name}/"
         init = log.header.init
         text = hls.media_playlist(
@@ -74,20 +75,19 @@ class Manifests:
             segment_uri=lambda _, segment: base + segment.object,
             init_uri=base + (init.object if init else ""),
             byte_ranges=pictures,
-            target_s=0 if pictures else await self._target_s(asset, generation),
+            target_s=max(map(hls.target_duration, beside), default=0),
         ).render()
         if log.complete:
             self._playlists.keep(key, text, 512 + len(text))
         return text, log.complete
 
-    async def _target_s(self, asset: UUID, generation: Generation) -> int:
-        """The target duration of all variants and sounds, in seconds."""
-        logs = [
+    async def _played(self, asset: UUID, generation: Generation) -> list[TrackLog]:
+        """The logs of all pictures and sounds."""
+        return [
             await self._playback.log(asset, t.folder, t.name)
             for t in generation.tracks
             if t.kind in ("video", "audio")
         ]
-        return max(map(hls.target_duration, logs))
 
     async def dash(self, shown: Presentation, up: str) -> str:
         """The DASH manifest.

@@ -1,7 +1,7 @@
 """From track logs to HLS playlists: pure, no clock."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Final
@@ -144,6 +144,24 @@ def target_duration(log: TrackLog) -> int:
     """EXT-X-TARGETDURATION of a track in seconds: the header's, unless a segment is longer than it promised."""
     longest = Fraction(max((s.duration for s in log.segments), default=0), log.header.timescale)
     return max(log.header.target_duration_s, int(longest + Fraction(1, 2)), 1)
+
+
+def as_far_as_pictures(log: TrackLog, beside: Iterable[TrackLog]) -> TrackLog:
+    """A growing sound, without what no picture reaches yet: players go on with the sound where both are listed.
+
+    Args:
+        beside: the logs of its presentation.
+    """
+    ends = [
+        Fraction(each.segments[-1].end if each.segments else 0, each.header.timescale)
+        for each in beside
+        if each.header.kind == "video"
+    ]
+    if log.header.kind != "audio" or not ends:
+        return log
+    # sound is cut at the frame that is nearest to a picture's segment: its middle tells to which one it belongs
+    end = min(ends) * 2 * log.header.timescale
+    return replace(log, segments=tuple(s for s in log.segments if s.start + s.end < end))
 
 
 def subtitle_playlist(uri: str, duration_s: float) -> m3u8.MediaPlaylist:

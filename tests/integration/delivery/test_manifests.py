@@ -111,6 +111,20 @@ async def test_growing_generations(client: httpx.AsyncClient, services: Services
     assert again.status_code == 200 and "video_360p/4.m4s" in again.text
 
 
+async def test_growing_sound_is_listed_as_far_as_its_pictures(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    """Sound is made in one piece: Video.js would play it to its end, and begin anew for want of pictures."""
+    made = await publish(services, tenant, state=GenerationState.GROWING)
+    folder = f"g/{made.generation}"
+    key = f"media/{made.uid}/{folder}/video_360p/log.jsonl"
+    log = tracklog.loads(await services.store.get(key))
+    for count in (1, 3):
+        await services.store.put(key, tracklog.dumps(replace(log, segments=log.segments[:count])))
+        playlist = await client.get(f"{made.base}/{folder}/audio_1.m3u8")
+        assert uris(playlist.text)[1:] == [f"audio_1/{n}.m4s" for n in range(1, count + 1)]
+
+
 async def test_all_playlists_of_a_presentation_have_one_target_duration(
     client: httpx.AsyncClient, services: Services, tenant: Tenant
 ) -> None:
