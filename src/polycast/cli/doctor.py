@@ -17,6 +17,7 @@ from polycast.cli.doctor_media import MEDIA_CHECKS
 from polycast.cli.findings import Check, Finding, Verdict
 from polycast.cli.installation import cause, check_key
 from polycast.cli.preflight import WrongSetting, check_certificate
+from polycast.db.urls import plain_url
 from polycast.domain.errors import Conflict, PolycastError
 from polycast.settings import Settings
 
@@ -212,7 +213,7 @@ async def _skew_s(url: str) -> float | None:
     import psycopg
 
     try:
-        async with await psycopg.AsyncConnection.connect(url, connect_timeout=5) as connection:
+        async with await psycopg.AsyncConnection.connect(plain_url(url), connect_timeout=5) as connection:
             row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
     except psycopg.Error:
         return None

@@ -146,6 +146,15 @@ async def test_a_database_that_does_not_answer(tmp_path: Path) -> None:
     assert "against" not in clock.detail, "a clock that was not asked is not compared with"
 
 
+async def test_the_clock_is_compared_with_the_databases(tmp_path: Path, postgres: RunPostgres) -> None:
+    url = postgres.create()
+    for written in (url, url.replace("postgresql://", "postgresql+psycopg://")):
+        found = await _finding("clock", _settings(tmp_path, database_url=written))
+        assert found.verdict is Verdict.OK
+        assert "against the database's" in found.detail
+    postgres.drop(url)
+
+
 async def test_a_database_of_another_key(tmp_path: Path, postgres: RunPostgres) -> None:
     url = postgres.create()
     settings, _ = await install(tmp_path / "one", database_url=url)
