@@ -13,7 +13,7 @@ PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240
 TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100", 10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67"}  # fmt: skip
 MATRICES = {0: "gbr", 1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp"}  # fmt: skip
 _NOT_YUV = (
-    "rgb", "bgr", "gbr", "argb", "abgr", "rgba", "bgra", "pal8", "gray", "mono", "ya", "0rgb", "x2rgb", "xyz",
+    "rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "gray", "mono", "ya", "xyz",
 )  # fmt: skip
 _BT709, _BT601, _BT2020, _BT2020_TRANSFER = 1, 6, 9, 14
 _RGB = 0
@@ -37,7 +37,7 @@ def colours(video: VideoTrack) -> Colours:
     """What a source says, completed by the rule of all players for what it does not say.
 
     Pictures of HD size and those of computers are BT.709, smaller ones BT.601 (of 525 lines, as browsers have it).
-    For RGB these are the colours of the picture that is made of it.
+    For RGB these are the colours of the picture that is made of it: a matrix that it names was never used.
     """
     primaries, transfer, matrix = (
         next((code for code, name in names.items() if name == said), None)
@@ -47,10 +47,9 @@ def colours(video: VideoTrack) -> Colours:
             (MATRICES, video.matrix),
         )
     )
-    usual = _BT709 if is_rgb(video) or is_hd(video.width, video.height) else _BT601
-    if primaries == _BT2020:
-        usual = _BT2020
-    if matrix is None or matrix == _RGB:
+    rgb = is_rgb(video.pix_fmt)
+    usual = usual_matrix(primaries, video.width, video.height, rgb=rgb)
+    if rgb or matrix is None or matrix == _RGB:
         matrix = usual
     elif matrix in (_BT709, _BT2020):
         usual = matrix
@@ -68,6 +67,13 @@ def is_hd(width: int, height: int) -> bool:
     return max(width, height) >= 1280 or min(width, height) > 576
 
 
-def is_rgb(video: VideoTrack) -> bool:
-    """Whether the pixels are no YUV at all."""
-    return (video.pix_fmt or "").startswith(_NOT_YUV)
+def usual_matrix(primaries: int | None, width: int, height: int, *, rgb: bool) -> int:
+    """The matrix of a picture that names none, or of the one that is made of RGB: an ITU-T H.273 code point."""
+    if primaries == _BT2020:
+        return _BT2020
+    return _BT709 if rgb or is_hd(width, height) else _BT601
+
+
+def is_rgb(pix_fmt: str | None) -> bool:
+    """Whether pixels of this format, by FFmpeg's name, are no YUV at all."""
+    return (pix_fmt or "").startswith(_NOT_YUV)

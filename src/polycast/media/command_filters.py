@@ -7,7 +7,7 @@ ever enters one.
 from collections.abc import Sequence
 from fractions import Fraction
 
-from polycast.domain.colours import SDR, colours, is_rgb
+from polycast.domain.colours import MATRICES, SDR, colours, is_rgb
 from polycast.domain.media import VideoTrack
 from polycast.media.chunks import Chunk
 from polycast.media.ladder import Rendition
@@ -149,9 +149,9 @@ def tone_map(video: VideoTrack, renditions: Sequence[Rendition]) -> list[str]:
 
 def fit(video: VideoTrack, rendition: Rendition) -> list[str]:
     """The last filters: size, square pixels, the encoder's format, and colours that are said."""
-    # RGB has no matrix, and the scaler's default (BT.601) is not what players assume for HD
-    matrix = ":out_color_matrix=bt709" if is_rgb(video) else ""
     made = SDR if video.hdr else colours(video)
+    # RGB has no matrix: the one that is said is used, not the scaler's default (BT.601)
+    matrix = f":out_color_matrix={MATRICES[made.matrix]}" if is_rgb(video.pix_fmt) else ""
     return [
         # bicubic is ffmpeg's own choice: sharper than bilinear, and lanczos rings on text for more CPU.
         # Full-range sources (phones, cameras) become limited range, which every player expects.

@@ -92,6 +92,29 @@ async def test_colours_survive_in_the_matrix_that_jpeg_has(
     assert all(abs(a - b) <= 6 for a, b in zip(pixel, (0xC8, 0x32, 0x14), strict=True)), pixel
 
 
+async def test_a_picture_of_wide_primaries_has_their_matrix(
+    media: Media, toolkit: MediaToolkit, tmp_path: Path
+) -> None:
+    """As its streams have it, where it names none."""
+    clip = media.made(
+        "red2020.mp4",
+        lambda path: _run(
+            "-f", "lavfi", "-i", "color=c=0xC83214:s=320x180:r=5:d=1,format=gbrp,scale=out_color_matrix=bt2020:out_range=tv,"
+            "format=yuv444p,setparams=color_primaries=bt2020:colorspace=unknown", "-c:v", "libx264", "-preset", "ultrafast",
+            "-qp", "1", "-movflags", "-write_colr", str(path)
+        ),
+    )  # fmt: skip
+    info = await toolkit.probe(clip)
+    assert info.main_video is not None
+    assert (info.main_video.color_primaries, info.main_video.matrix) == ("bt2020", None)
+    made = await poster(toolkit, clip, info, tmp_path / "p.jpg", at_s=0.0)
+    assert made is not None
+    with Image.open(made.path) as image:
+        pixel = image.convert("RGB").getpixel((160, 90))
+    assert isinstance(pixel, tuple)
+    assert all(abs(a - b) <= 6 for a, b in zip(pixel, (0xC8, 0x32, 0x14), strict=True)), pixel
+
+
 async def test_hdr_becomes_sdr(probed: Probed, toolkit: MediaToolkit, tmp_path: Path) -> None:
     source, info = await probed("hdr")
     assert info.main_video is not None

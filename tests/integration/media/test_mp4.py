@@ -1,5 +1,6 @@
 """Downloads are decoded from end to end: every frame, in order, with sound beside it; the index in front."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,46 @@ async def test_players_need_not_guess_the_colours(
     made = (await toolkit.probe(tmp_path / "d.mp4")).main_video
     assert made is not None
     assert (made.color_primaries, made.transfer, made.matrix) == ("smpte170m",) * 3
+
+
+def _png_that_names_a_matrix(path: Path) -> None:
+    _run("-f", "lavfi", "-i", "color=red:s=320x180:r=5:d=1", "-vf", "format=rgb24", "-color_primaries", "bt709",
+         "-color_trc", "bt709", "-c:v", "png", "-movflags", "+write_colr", str(path))  # fmt: skip
+    data = path.read_bytes()
+    start = data.index(b"colrncl") + len(b"colrnclx")
+    path.write_bytes(data[:start] + bytes([0, 6, 0, 1, 0, 6]) + data[start + 6 :])
+
+
+def _rgb_of_wide_primaries(path: Path) -> None:
+    filters = "format=bgr0,setparams=color_primaries=bt2020"
+    _run("-f", "lavfi", "-i", "color=red:s=320x180:r=5:d=1", "-vf", filters, "-c:v", "ffv1", str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "said", "luma"),
+    [
+        # of pure red: 16 + 219 times 0.2126, or 0.2627
+        ("png.mov", _png_that_names_a_matrix, ("smpte170m", "bt709", "bt709"), 62.6),
+        ("ffv1.mkv", _rgb_of_wide_primaries, ("bt2020", "bt2020-10", "bt2020nc"), 73.5),
+    ],
+)
+async def test_rgb_is_converted_by_the_matrix_that_is_said(
+    name: str,
+    make: Callable[[Path], None],
+    said: tuple[str, str, str],
+    luma: float,
+    media: Media,
+    toolkit: MediaToolkit,
+    tmp_path: Path,
+) -> None:
+    source = media.made(f"red-rgb-{name}", make)
+    await mp4_output(toolkit, source, await toolkit.probe(source), PRESET, tmp_path / "d.mp4")
+    made = (await toolkit.probe(tmp_path / "d.mp4")).main_video
+    assert made is not None
+    assert (made.color_primaries, made.transfer, made.matrix) == said
+    with av.open(str(tmp_path / "d.mp4")) as container:
+        plane = next(container.decode(video=0)).planes[0]
+    assert bytes(plane)[plane.line_size * 90 + 160] == pytest.approx(luma, abs=2)
 
 
 @pytest.mark.parametrize(

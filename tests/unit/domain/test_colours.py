@@ -35,3 +35,10 @@ def test_what_is_said_stays_and_the_rest_follows_it() -> None:
 def test_pictures_of_computers_are_bt709_at_any_size() -> None:
     assert of(pix_fmt="gbrp", matrix="gbr") == Colours(1, 1, 1)
     assert of(pix_fmt="pal8") == Colours(1, 1, 1)
+
+
+def test_the_matrix_of_rgb_is_that_of_the_picture_made_of_it() -> None:
+    named = of(pix_fmt="rgb24", color_primaries="smpte170m", transfer="bt709", matrix="smpte170m")
+    assert named == Colours(6, 1, 1)
+    assert of(pix_fmt="bgr0", matrix="bt2020nc") == Colours(1, 1, 1)
+    assert of(pix_fmt="gbrp", color_primaries="bt2020", matrix="gbr") == Colours(9, 14, 9)

@@ -6,7 +6,7 @@ from typing import Any
 
 import av.filter
 
-from polycast.domain.colours import is_hd
+from polycast.domain.colours import is_rgb, usual_matrix
 
 _PQ, _HLG = 16, 18  # AVColorTransferCharacteristic
 _TRANSFERS = {_PQ: "smpte2084", _HLG: "arib-std-b67"}
@@ -36,7 +36,7 @@ class Scaler:
         turn = orientation(frame)
         like = (
             frame.width, frame.height, frame.format.name, turn, frame.interlaced_frame,
-            frame.color_trc, frame.colorspace, frame.color_range,
+            frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range,
         )  # fmt: skip
         if like != self._made_for:
             self._graph, self._made_for = self._build(frame, turn), like
@@ -105,10 +105,11 @@ _BY_ANGLE = {90: ("transpose=cclock",), 180: ("hflip", "vflip"), 270: ("transpos
 
 def _colours(frame: Any, pix_fmt: str) -> str:
     """Options of the scaler: what the colours are, and what the result's should be."""
-    matrix = _MATRICES.get(frame.colorspace) or ("bt709" if is_hd(frame.width, frame.height) else "bt601")
+    usual = usual_matrix(frame.color_primaries, frame.width, frame.height, rgb=False)
+    matrix = _MATRICES.get(frame.colorspace) or _MATRICES[usual]
     full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
     parts = [f"in_color_matrix={matrix}", f"in_range={'full' if full else 'limited'}"]
-    if frame.format.name.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "pal8", "gray", "mono", "ya")):
+    if is_rgb(frame.format.name):
         parts = []
     if frame.color_trc in _TRANSFERS:
         parts += [
