@@ -1,9 +1,10 @@
-"""Player pages: the HTML shells of `/play` and `/embed`, from a typed configuration.
+"""Pages: the HTML shells of `/play` and `/embed`, from a typed configuration, and of the documentation of APIs.
 
 Pure functions from values to bytes and headers; the delivery routes call them. The player itself is
 built from `web/` into `dist_dir()`, which the caller serves below the `assets_url` it passes in.
 """
 
+from polycast.delivery.pages.api_docs import render_api_docs
 from polycast.delivery.pages.assets import BuildMissing, dist_dir
 from polycast.delivery.pages.config import (
     AssetInfo,
@@ -39,6 +40,7 @@ __all__ = [
     "Theme",
     "config_document",
     "dist_dir",
+    "render_api_docs",
     "render_embed",
     "render_message",
     "render_play",

@@ -1,19 +1,20 @@
-"""The built player: where it lies and which files the page names."""
+"""The built pages: where they lie and which files each names."""
 
 import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-ENTRY = "src/player.ts"
+PLAYER, API_DOCS = "src/player.ts", "src/api_docs.ts"
+"""what a page begins with, by its name in the sources"""
 
 
 class BuildMissing(Exception):
-    """The player pages have not been built; `make web` builds them."""
+    """The pages have not been built; `make web` builds them."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlayerAssets:
+class PageAssets:
     """File names relative to `dist_dir()`; each carries a hash of its content, so it may be cached for ever."""
 
     script: str
@@ -22,12 +23,15 @@ class PlayerAssets:
 
 
 def dist_dir() -> Path:
-    """Return the folder of the built player, to be served as static files. It may not exist yet."""
+    """Return the folder of the built pages, to be served as static files. It may not exist yet."""
     return Path(__file__).resolve().parents[2] / "web" / "dist"
 
 
-def player_assets(dist: Path | None = None) -> PlayerAssets:
-    """Find the player's files through the bundler's manifest.
+def page_assets(entry: str, dist: Path | None = None) -> PageAssets:
+    """Find a page's files through the bundler's manifest.
+
+    Args:
+        entry: `PLAYER` or `API_DOCS`.
 
     Raises:
         BuildMissing: there is no build, or what is there is none of ours.
@@ -36,19 +40,19 @@ def player_assets(dist: Path | None = None) -> PlayerAssets:
     try:
         changed = manifest.stat().st_mtime_ns
     except OSError as missing:
-        raise BuildMissing(f"no player in {manifest.parent}: run `make web`") from missing
-    return _read(manifest, changed)
+        raise BuildMissing(f"no pages in {manifest.parent}: run `make web`") from missing
+    return _read(manifest, changed, entry)
 
 
-@lru_cache(maxsize=4)
-def _read(manifest: Path, _changed_ns: int) -> PlayerAssets:
+@lru_cache(maxsize=8)
+def _read(manifest: Path, _changed_ns: int, entry: str) -> PageAssets:
     try:
         chunks = json.loads(manifest.read_text())
-        entry = chunks[ENTRY]
-        return PlayerAssets(
-            script=str(entry["file"]),
-            styles=tuple(str(name) for name in entry.get("css", ())),
-            preload=tuple(str(chunks[name]["file"]) for name in entry.get("dynamicImports", ())),
+        found = chunks[entry]
+        return PageAssets(
+            script=str(found["file"]),
+            styles=tuple(str(name) for name in found.get("css", ())),
+            preload=tuple(str(chunks[name]["file"]) for name in found.get("dynamicImports", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as broken:
-        raise BuildMissing(f"{manifest} is no manifest of the player: run `make web`") from broken
+        raise BuildMissing(f"{manifest} is no manifest of the pages: run `make web`") from broken

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polycast.delivery.pages import sections
-from polycast.delivery.pages.assets import BuildMissing, PlayerAssets, player_assets
+from polycast.delivery.pages.assets import PLAYER, BuildMissing, PageAssets, page_assets
 from polycast.delivery.pages.config import PlayerConfig
 from polycast.delivery.pages.escape import script_json, text
 from polycast.delivery.pages.meta import PageMeta, meta_tags
@@ -14,7 +14,7 @@ from polycast.delivery.pages.veil import document
 from polycast.delivery.pages.words import direction
 
 # a picture in the page itself spares every visit a request for /favicon.ico
-_ICON = (
+ICON = (
     '<link rel="icon" href="data:image/svg+xml,'
     "%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' rx='9' "
     "fill='%230b7a66'/%3E%3Cpath d='M12 9.5v13l10.5-6.5z' fill='%23fff'/%3E%3C/svg%3E\">"
@@ -110,16 +110,9 @@ def _shell(
     dist: Path | None,
 ) -> Page:
     try:
-        assets = player_assets(dist)
+        assets = page_assets(PLAYER, dist)
     except BuildMissing:
-        return _plain(
-            "The player has not been built",
-            "<p>Run <code>make web</code> in the source tree, then load this page again.</p>"
-            "<p>Installed packages carry the player; a working copy builds it once.</p>",
-            503,
-            "en",
-            tuple(policy.frame_ancestors),
-        )
+        return not_built(tuple(policy.frame_ancestors))
     theme = config.theme
     custom_html = bool(theme.head_html or theme.footer_html)
     nonce = secrets.token_urlsafe(16)
@@ -130,10 +123,10 @@ def _shell(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <title>{text(config.asset.title)}</title>
-{_ICON}
+{ICON}
 {meta_tags(config, meta)}
 <style nonce="{nonce}">{sections.shape_style(config)}</style>
-{_asset_tags(assets, assets_url, preload=config.start.preload != "none")}
+{asset_tags(assets, assets_url, preload=config.start.preload != "none")}
 <script type="application/json" id="polycast-config">{script_json(document(config))}</script>
 {theme.head_html}
 </head>
@@ -154,7 +147,25 @@ def _shell(
     return Page(html.encode(), 200, headers)
 
 
-def _asset_tags(assets: PlayerAssets, assets_url: str, *, preload: bool) -> str:
+def not_built(frame_ancestors: tuple[str, ...] = ()) -> Page:
+    """Render what stands in a page's place until `make web` has run (503)."""
+    return _plain(
+        "The pages have not been built",
+        "<p>Run <code>make web</code> in the source tree, then load this page again.</p>"
+        "<p>Installed packages carry them; a working copy builds them once.</p>",
+        503,
+        "en",
+        frame_ancestors,
+    )
+
+
+def asset_tags(assets: PageAssets, assets_url: str, *, preload: bool) -> str:
+    """The elements that load a page's files.
+
+    Args:
+        assets_url: where `dist_dir()` is served.
+        preload: fetch what the script loads later, too.
+    """
     base = text(assets_url.rstrip("/"))
     lines = [f'<link rel="stylesheet" href="{base}/{text(name)}">' for name in assets.styles]
     if preload:  # the library of the player: big, wanted as soon as somebody presses play
@@ -170,7 +181,7 @@ def _plain(
     document = f"""<!doctype html>
 <html lang="{text(language or "en")}" dir="{direction(language)}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">{_ICON}<title>{title}</title><style nonce="{nonce}">{_PLAIN_STYLE}</style></head>
+<meta name="robots" content="noindex">{ICON}<title>{title}</title><style nonce="{nonce}">{_PLAIN_STYLE}</style></head>
 <body><main><h1>{title}</h1>{body_html}</main></body>
 </html>
 """

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from polycast.dialects import documentation
 from polycast.dialects.gotipath import (
     collections,
     document,
@@ -28,6 +29,9 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
         version="1",
         description="Polycast in the words of Gotipath Stream.",
         redirect_slashes=False,
+        # both of FastAPI's load their scripts from another site; ours is of our own build
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.services = services
     app.state.limiter = RateLimiter(requests_per_s)
@@ -35,4 +39,5 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
     include(app, (module.router for module in modules))
     errors.install(app)
     document.install(app)
+    documentation.install(app)
     return Edge(app, max_file=services.uploads.max_bytes)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from polycast.dialects import documentation
 from polycast.dialects.routing import include
 from polycast.dialects.videokit import (
     api_keys,
@@ -36,12 +37,16 @@ def create_videokit(services: Services) -> ASGIApp:
         version="1",
         description="Polycast in the words of Cloud Video Kit.",
         redirect_slashes=False,
+        # both of FastAPI's load their scripts from another site; ours is of our own build
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.services = services
     sections = [
         m.router for m in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback)
     ]
     include(app, [*sections, unbuilt.router])
+    documentation.install(app)
     app.add_exception_handler(errors.PolycastError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -1,0 +1,44 @@
+"""The pages that describe the APIs, in a browser: everything comes from this server, and calls can be tried."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.support.server import PolycastServer
+from tests.support.waiting import STRETCH
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(60),
+    pytest.mark.asyncio(loop_scope="session"),
+]
+WAIT_MS = 15_000 * STRETCH
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "section", "call"),
+    [
+        ("/videokit/docs", "Cloud Video Kit", "vod.catalog", "/vod/v1/filetypes"),
+        ("/gotipath/v1/docs", "Gotipath Stream", "Manage Tags", "/libraries/{libraryId}/tags"),
+    ],
+)
+async def test_an_api_is_described_without_the_internet(
+    page: Page, server: PolycastServer, path: str, title: str, section: str, call: str
+) -> None:
+    asked: list[str] = []
+    wrong: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    await page.goto(f"{server.url}{path}")
+    assert await page.title() == title
+    await page.locator(".opblock-tag", has_text=section).click(timeout=WAIT_MS)
+    await page.locator(".opblock-summary-path", has_text=call).first.click()
+    await page.get_by_role("button", name="Try it out").click()
+    for field in await page.locator(".parameters input").all():
+        await field.fill("nobody")
+    await page.get_by_role("button", name="Execute").click()
+    # without a key: the API's own refusal is shown
+    status = page.locator(".live-responses-table .response-col_status").nth(1)
+    await expect(status).to_contain_text("401", timeout=WAIT_MS)
+    assert {url for url in asked if not url.startswith((f"{server.url}/", "data:"))} == set()
+    assert [text for text in wrong if "401" not in text] == []
