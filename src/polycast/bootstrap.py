@@ -311,7 +311,7 @@ async def first_start(services: Services) -> FirstStart:
     if owner is None:
         owner = await services.tenants.create_organization("Polycast")
     existing = await services.tenants.list(owner)
-    tenant = existing[0] if existing else await services.tenants.create(owner, "Default", slug="default")
+    tenant = existing[0] if existing else await services.tenants.create(owner, "Default")
     key = None
     if not await services.keys.has_owner_key(owner):
         key = await services.keys.create_for_organization(as_system(tenant.ref, "system:setup"), "Admin")
