@@ -2,13 +2,13 @@
 
 import gzip
 import hashlib
-from functools import lru_cache
 from typing import Final
 
 from starlette.types import Scope, Send
 
 from polycast.protocols.coding import takes_gzip
 from polycast.protocols.conditional import ETag, parse_etags
+from polycast.services.keeping import Kept
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -29,6 +29,9 @@ PREFLIGHT: Final = (
 
 _WORTH_PACKING: Final = 1024
 """bytes; what is shorter fits into one packet either way"""
+_ENTRY_BYTES: Final = 256
+_PACKED: Final[Kept[str, bytes]] = Kept(8 * 1024 * 1024)
+"""packed texts by the tag of the plain one: some 2 000 playlists of two hours"""
 
 
 def request_headers(scope: Scope) -> dict[str, str]:
@@ -74,7 +77,8 @@ async def document(
         headers.append((b"vary", b"accept-encoding"))
         if takes_gzip(asked.get("accept-encoding", "")):
             # other bytes, so another strong tag (RFC 9110 8.8.3.3)
-            body, etag, coding = _packed(body), ETag(f"{etag.tag}-gzip"), [(b"content-encoding", b"gzip")]
+            body, coding = _packed(etag.tag, body), [(b"content-encoding", b"gzip")]
+            etag = ETag(f"{etag.tag}-gzip")
     headers.append((b"etag", etag.render().encode()))
     known = parse_etags(asked.get("if-none-match", ""))
     if known == "*" or (known and any(etag.weakly_equals(tag) for tag in known)):
@@ -86,7 +90,11 @@ async def document(
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
-@lru_cache(maxsize=64)
-def _packed(body: bytes) -> bytes:
-    """Every viewer gets the same bytes, so they are made once."""
-    return gzip.compress(body, mtime=0)
+def _packed(tag: str, body: bytes) -> bytes:
+    """Every viewer gets the same bytes, so they are made once; `tag` stands for them."""
+    found = _PACKED.get(tag)
+    if found is None:
+        # 6: a fifth of the time of 9, for a twentieth more bytes
+        found = gzip.compress(body, 6, mtime=0)
+        _PACKED.keep(tag, found, _ENTRY_BYTES + len(found))
+    return found

@@ -1,5 +1,6 @@
 """Manifests: rendered from track rows and track logs, the same bytes for every viewer."""
 
+import asyncio
 from dataclasses import replace
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from polycast.services.playback import Playback, Presentation
 
 _KEPT_BYTES = 32 * 1024 * 1024
 """memory for finished media playlists: some 60 bytes a segment"""
+_KEPT_TARGETS = 20_000
+"""finished generations whose target duration is kept: all their logs are read for it"""
 
 
 class Manifests:
@@ -24,6 +27,7 @@ class Manifests:
     def __init__(self, playback: Playback) -> None:
         self._playback = playback
         self._playlists: Kept[tuple[UUID, UUID, str], str] = Kept(_KEPT_BYTES)
+        self._targets: Kept[tuple[UUID, UUID], int] = Kept(_KEPT_TARGETS)
 
     def multivariant(self, shown: Presentation, up: str) -> str:
         """The HLS multivariant playlist.
@@ -59,14 +63,18 @@ class Manifests:
         track = next((t for t in generation.tracks if t.name == name), None)
         if track is None:
             raise NotFound("track", name)
-        log = await self._playback.log(asset, track.folder, track.name)
+        growing = generation.state is GenerationState.GROWING
+        log = await self._playback.logs.get(asset, track.folder, track.name, growing=growing)
         # an I-frame track has no bytes of its own: it points into the objects of its rendition
         pictures = track.kind == "iframe"
-        beside = [] if pictures else await self._played(asset, generation)
-        if generation.state is GenerationState.GROWING:
-            # sound is often whole long before its picture; a list with an end beside one without would make
-            # players take the whole for finished, and stop where the picture ends now
-            log = replace(hls.as_far_as_pictures(log, beside), complete=False)
+        target = 0 if pictures else self._targets.get(key[:2])
+        if growing or target is None:
+            beside = await self._played(asset, generation)
+            if growing:
+                # sound is often whole long before its picture; a list with an end beside one without would make
+                # players take the whole for finished, and stop where the picture ends now
+                log = replace(hls.as_far_as_pictures(log, beside), complete=False)
+            target = max(map(hls.target_duration, beside), default=0)
         folder = "" if track.folder == str(generation.uid) else f"../{track.folder}/"
         base = f"{folder}{track.rendition if pictures and track.rendition else track.name}/"
         init = log.header.init
@@ -75,19 +83,24 @@ class Manifests:
             segment_uri=lambda _, segment: base + segment.object,
             init_uri=base + (init.object if init else ""),
             byte_ranges=pictures,
-            target_s=max(map(hls.target_duration, beside), default=0),
+            target_s=target,
         ).render()
         if log.complete:
             self._playlists.keep(key, text, 512 + len(text))
+            if not pictures:
+                self._targets.keep(key[:2], target, 1)
         return text, log.complete
 
     async def _played(self, asset: UUID, generation: Generation) -> list[TrackLog]:
         """The logs of all pictures and sounds."""
-        return [
-            await self._playback.log(asset, t.folder, t.name)
-            for t in generation.tracks
-            if t.kind in ("video", "audio")
-        ]
+        growing = generation.state is GenerationState.GROWING
+        return await asyncio.gather(
+            *(
+                self._playback.logs.get(asset, t.folder, t.name, growing=growing)
+                for t in generation.tracks
+                if t.kind in ("video", "audio")
+            )
+        )
 
     async def dash(self, shown: Presentation, up: str) -> str:
         """The DASH manifest.
@@ -100,7 +113,7 @@ class Manifests:
         tracks = []
         for t in shown.generation.tracks:
             if t.kind in ("video", "audio"):
-                found = await self._playback.log(shown.asset_uid, t.folder, t.name)
+                found = await self._playback.logs.get(shown.asset_uid, t.folder, t.name)
                 tracks.append(
                     PublishedTrack(t.name, found, f"{up}g/{t.folder}/{t.name}/", default=t.is_default)
                 )

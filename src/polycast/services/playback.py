@@ -16,24 +16,18 @@ from polycast.domain.ids import CodeCipher, parse_uid
 from polycast.domain.policy import AccessPolicy
 from polycast.domain.states import GenerationState
 from polycast.domain.tenants import TenantSettings
-from polycast.domain.tracks import TrackLog
-from polycast.protocols import tracklog
 from polycast.protocols.signing import Keyring, Session, sign_session
 from polycast.services.asset_details import find_asset
 from polycast.services.asset_rows import attachment_from_row, with_tracks
 from polycast.services.content_tokens import Ticket, read_content_token
 from polycast.services.freshness import Fresh
-from polycast.services.keeping import Kept
+from polycast.services.track_logs import TrackLogs
 from polycast.services.vault import Vault
 from polycast.storage.interface import ObjectStore
 
 SESSION_LIFE_S = 6 * 3600
 POLICY_S = 5.0
 """how old what is known of an asset's policy may be"""
-LOGS_BYTES = 64 * 1024 * 1024
-"""memory for track logs, in each process: 180 hours of segments of four seconds, in one rendition"""
-LOG_BYTES, SEGMENT_BYTES = 4096, 340
-"""memory that a log takes, and each of its segments"""
 _KNOWN_CODES = 20_000
 _PLAYS = (GenerationState.PUBLISHED, GenerationState.GROWING)
 
@@ -86,8 +80,7 @@ class Presentation:
 
 
 class Playback:
-    """Reads for the delivery of media. Caches only what cannot change (track logs of finished tracks, which
-    asset a code means) or may be a few seconds old (who may watch an asset)."""
+    """Reads for the delivery of media. Caches only what cannot change (which asset a code means) or may be a few seconds old (who may watch an asset)."""
 
     def __init__(
         self,
@@ -105,7 +98,7 @@ class Playback:
         self._ring = ring
         self._vault = vault
         self._session_s = session_s
-        self._logs: Kept[str, TrackLog] = Kept(LOGS_BYTES)
+        self.logs = TrackLogs(store)
         self._codes: OrderedDict[int, UUID] = OrderedDict()
         self._access: Fresh[UUID, Access] = Fresh(self._load_access, max_age_s=POLICY_S)
 
@@ -280,25 +273,6 @@ class Playback:
             found = await with_tracks(tx, row)
         access = _access(row, row.settings)
         return Presentation(asset, found, access.policy, access.owner)
-
-    async def log(self, asset: UUID, folder: str, track: str) -> TrackLog:
-        """A track's log without its hashes; finished ones are kept in memory, growing ones are read each time.
-
-        Raises:
-            NotFound: no such track.
-        """
-        key = f"media/{asset}/g/{folder}/{track}/log.jsonl"
-        if (known := self._logs.get(key)) is not None:
-            return known
-        try:
-            data = await self._store.get(key)
-        except NotFound:
-            # as long as it grows it is written there; see services/pipeline/workspace
-            data = await self._store.get(f"media/{asset}/g/{folder}/{track}/growing.jsonl")
-        log = tracklog.loads(data, hashes=False)
-        if log.complete:
-            self._logs.keep(key, log, LOG_BYTES + SEGMENT_BYTES * len(log.segments))
-        return log
 
     async def image(self, asset: UUID, ident: str) -> tuple[str, str]:
         """Key and media type of an uploaded picture of an asset. Raises NotFound."""

@@ -12,6 +12,7 @@ from polycast.protocols import tracklog
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant
 from tests.integration.delivery.published import add_generation, publish
+from tests.support.waiting import until
 
 MPD = "{urn:mpeg:dash:schema:mpd:2011}"
 
@@ -99,16 +100,20 @@ async def test_growing_generations(client: httpx.AsyncClient, services: Services
     assert "#EXT-X-PLAYLIST-TYPE:EVENT" in playlist.text
     assert "#EXT-X-ENDLIST" not in playlist.text
     assert (await client.get(f"{made.base}/manifest.mpd")).status_code == 404
-    # no growth is hidden by a cache: a reload shows what was appended
+    # no growth is hidden by a cache for longer than a moment: a reload shows what was appended
     key = f"media/{made.uid}/g/{made.generation}/video_360p/log.jsonl"
     log = await services.store.get(key)
     last = log.splitlines()[-1].replace(b'"3.m4s"', b'"4.m4s"').replace(b"[720000,", b"[1080000,")
     await services.store.put(key, log + last + b"\n")
-    again = await client.get(
-        f"{made.base}/g/{made.generation}/video_360p.m3u8",
-        headers={"if-none-match": playlist.headers["etag"]},
-    )
-    assert again.status_code == 200 and "video_360p/4.m4s" in again.text
+
+    async def grown() -> bool:
+        again = await client.get(
+            f"{made.base}/g/{made.generation}/video_360p.m3u8",
+            headers={"if-none-match": playlist.headers["etag"]},
+        )
+        return again.status_code == 200 and "video_360p/4.m4s" in again.text
+
+    await until(grown)
 
 
 async def test_growing_sound_is_listed_as_far_as_its_pictures(
@@ -119,10 +124,18 @@ async def test_growing_sound_is_listed_as_far_as_its_pictures(
     folder = f"g/{made.generation}"
     key = f"media/{made.uid}/{folder}/video_360p/log.jsonl"
     log = tracklog.loads(await services.store.get(key))
+
+    async def listed() -> list[str]:
+        return uris((await client.get(f"{made.base}/{folder}/audio_1.m3u8")).text)[1:]
+
     for count in (1, 3):
         await services.store.put(key, tracklog.dumps(replace(log, segments=log.segments[:count])))
-        playlist = await client.get(f"{made.base}/{folder}/audio_1.m3u8")
-        assert uris(playlist.text)[1:] == [f"audio_1/{n}.m4s" for n in range(1, count + 1)]
+        wanted = [f"audio_1/{n}.m4s" for n in range(1, count + 1)]
+
+        async def as_far(wanted: list[str] = wanted) -> bool:
+            return await listed() == wanted
+
+        await until(as_far)
 
 
 async def test_all_playlists_of_a_presentation_have_one_target_duration(

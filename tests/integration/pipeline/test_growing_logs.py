@@ -27,6 +27,6 @@ async def test_a_late_writer_cuts_nothing_off(
             prefix, log = await studio.log_of(asset, track)
             late = replace(log, segments=log.segments[:1], complete=False)
             await studio.platform.workspace.put_log(prefix, late, durable=False)
-            seen = await studio.services.playback.log(asset.uid, track.folder, track.name)
+            seen = await studio.services.playback.logs.get(asset.uid, track.folder, track.name)
             assert (seen.complete, len(seen.segments)) == (True, len(log.segments))
         await studio.check_whole(asset)

@@ -5,7 +5,7 @@ import tracemalloc
 from polycast.domain.tracks import ObjectRef, Segment, TrackHeader, TrackLog
 from polycast.protocols import tracklog
 from polycast.services.keeping import Kept
-from polycast.services.playback import LOG_BYTES, SEGMENT_BYTES
+from polycast.services.track_logs import LOG_BYTES, SEGMENT_BYTES
 
 
 def test_the_least_recently_used_go() -> None:
