@@ -17,6 +17,7 @@ from polycast.dialects.videokit import (
     assets,
     catalog,
     chapters,
+    document,
     domains,
     files,
     images,
@@ -46,6 +47,7 @@ def create_videokit(services: Services) -> ASGIApp:
         m.router for m in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback)
     ]
     include(app, [*sections, unbuilt.router])
+    document.install(app)
     documentation.install(app)
     app.add_exception_handler(errors.PolycastError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import jwt
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 
 from polycast.dialects.bodies import found_by, known
 from polycast.domain.access import Caller
@@ -30,11 +30,7 @@ async def _any_caller(request: Request) -> Caller:
 
 
 @found_by(_active_caller)
-async def caller(
-    request: Request,
-    x_api_key: Annotated[str | None, Header(description="The key.")] = None,
-    x_tenant_id: Annotated[str | None, Header(description="Tenant id; optional for a tenant's key.")] = None,
-) -> Caller:
+async def caller(request: Request) -> Caller:
     """The caller behind the headers.
 
     Raises:
@@ -44,11 +40,7 @@ async def caller(
 
 
 @found_by(_any_caller)
-async def blocked_caller(
-    request: Request,
-    x_api_key: Annotated[str | None, Header(description="The key.")] = None,
-    x_tenant_id: Annotated[str | None, Header(description="Tenant id; optional for a tenant's key.")] = None,
-) -> Caller:
+async def blocked_caller(request: Request) -> Caller:
     """As `caller`, also for a blocked tenant: where it is told that it is."""
     return await known(request, _any_caller)
 
