@@ -33,6 +33,7 @@ async def mp4_output(
     *,
     captions: Sequence[str] = (),
     beside: Sequence[tuple[Path, SourceInfo]] = (),
+    order: Sequence[tuple[int, str]] = (),
     threads: int = 1,
     on_progress: Callable[[float], None] | None = None,
 ) -> WrittenFile:
@@ -45,6 +46,7 @@ async def mp4_output(
         out: in a scratch folder; `.m4a` gives a file of sound alone. Repeating overwrites it.
         captions: ids of text tracks to keep as subtitles inside the file.
         beside: further files with the audio tracks wanted of them, begun together with the first one.
+        order: of all audio tracks, by number of file (`source` is 0) and id; the first plays by default.
         threads: of decoder, filters and encoder each.
         on_progress: called in the event loop with the share done, 0 to 1, never falling; 1 when it is checked.
 
@@ -57,6 +59,7 @@ async def mp4_output(
     plan = replace(
         plan_mp4(info, preset, captions=captions),
         beside=tuple(plan_beside(path, other, preset) for path, other in others),
+        order=tuple(order),
     )
     if out.suffix == ".m4a" and plan.source_video is not None:
         plan = replace(plan, source_video=None, video=None, captions=())
@@ -70,8 +73,6 @@ async def mp4_output(
             raise _as_unreadable(error) from error
         log.warning("download_not_copied", reason=error.message)
         again = without_copies(plan, info, preset)
-        if plan.source_video is None:
-            again = replace(again, source_video=None, video=None)
         try:
             written = await _make(toolkit, source, info, again, out, threads, share)
         except IntegrityError as second:

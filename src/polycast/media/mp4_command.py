@@ -37,7 +37,9 @@ class Mp4Plan:
         video: the rendition to make of it; None: it is copied (or there is none).
         audio: each source track with what to make of it, None: it is copied.
         captions: text tracks to keep as subtitles of the file.
-        beside: further files, whose sound stands behind that of the first.
+        beside: further files, of which the sound is taken.
+        order: the sound of all files as it shall stand, each track by its input's number and its id;
+            what is not in it comes behind.
     """
 
     source_video: VideoTrack | None
@@ -45,21 +47,25 @@ class Mp4Plan:
     audio: tuple[tuple[AudioTrack, AudioRendition | None], ...]
     captions: tuple[CaptionTrack, ...] = ()
     beside: tuple["Beside", ...] = ()
+    order: tuple[tuple[int, str], ...] = ()
 
     @property
-    def every_audio(self) -> tuple[tuple[AudioTrack, AudioRendition | None], ...]:
-        """Of all files, in order."""
-        return (*self.audio, *(pair for other in self.beside for pair in other.plan.audio))
+    def every_audio(self) -> list[tuple[int, AudioTrack, AudioRendition | None]]:
+        """Of all files, in the result's order, each with the number of its input."""
+        plans = [self, *(other.plan for other in self.beside)]
+        place = {name: n for n, name in enumerate(self.order)}
+        found = [(number, *pair) for number, plan in enumerate(plans) for pair in plan.audio]
+        return sorted(found, key=lambda each: place.get((each[0], each[1].id), len(place)))
 
     @property
     def copies_all(self) -> bool:
-        return self.video is None and all(made is None for _, made in self.every_audio)
+        return self.video is None and all(made is None for _, _, made in self.every_audio)
 
     @property
     def copies_any(self) -> bool:
         """Whether anything is taken over as it is."""
         copied = self.source_video is not None and self.video is None
-        return copied or any(made is None for _, made in self.every_audio)
+        return copied or any(made is None for _, _, made in self.every_audio)
 
     @property
     def tracks(self) -> int:
@@ -138,7 +144,9 @@ def _copies_audio(track: AudioTrack, preset: Preset) -> bool:
 def without_copies(plan: Mp4Plan, info: SourceInfo, preset: Preset) -> Mp4Plan:
     """The same file with everything encoded."""
     beside = tuple(replace(b, plan=plan_mp4(b.info, preset, copy=False)) for b in plan.beside)
-    return replace(plan_mp4(info, preset, copy=False), captions=plan.captions, beside=beside)
+    whole = plan_mp4(info, preset, copy=False)
+    video = whole.video if plan.source_video is not None else None
+    return replace(plan, video=video, audio=whole.audio, beside=beside)
 
 
 def plan_beside(path: Path, info: SourceInfo, preset: Preset) -> Beside:
@@ -167,9 +175,7 @@ def mp4_args(
             if plan.video is None
             else _video(plan, plan.source_video, plan.video, threads)
         )
-    plans = [plan, *(other.plan for other in plan.beside)]
-    sounds = [(file, *pair) for file, own in enumerate(plans) for pair in own.audio]
-    for number, (file, track, made) in enumerate(sounds):
+    for number, (file, track, made) in enumerate(plan.every_audio):
         args += ["-map", f"{file}:{track.index:d}", *_audio(number, made)]
         # a code out of our own table: no text of anybody's reaches the command
         args += [f"-metadata:s:a:{number}", f"language={three_letters(track.language)}"]
@@ -238,7 +244,7 @@ def _video(plan: Mp4Plan, video: VideoTrack, made: Rendition, threads: int) -> l
 def _filters(plan: Mp4Plan, video: VideoTrack, made: Rendition) -> list[str]:
     steps: list[str] = []
     if video.still:
-        length_s = max((a.duration_s for a, _ in plan.every_audio), default=0.0) or STILL_DURATION_S
+        length_s = max((a.duration_s for _, a, _ in plan.every_audio), default=0.0) or STILL_DURATION_S
         frames = max(1, ceil(length_s * STILL_RATE))
         steps += [
             "select=eq(n\\,0)",

@@ -23,7 +23,7 @@ def work_limits(limits: ToolLimits, info: SourceInfo, plan: Mp4Plan, length_s: f
         length_s: of the finished file.
     """
     source_bytes = info.size_bytes + sum(b.info.size_bytes for b in plan.beside)
-    sounds = [made for _, made in plan.every_audio if made is not None]
+    sounds = [made for _, _, made in plan.every_audio if made is not None]
     bps = sum(made.bitrate_bps for made in sounds) + (plan.video.maxrate_bps if plan.video else 0)
     cpu_s = length_s * len(sounds) * _CPU_S_SOUND
     video = plan.source_video

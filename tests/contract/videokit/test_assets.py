@@ -82,20 +82,48 @@ async def test_the_sound_named_first_plays_by_default(kit: Kit, media: Media, tm
     asset = (await kit.call("POST", "/vod/v1/assets", body))["id"]
     found = await kit.settled(asset)
     playlist = (await kit.web.get(endpoint(found, "HLS"))).text
-    (default,) = [line for line in playlist.splitlines() if "TYPE=AUDIO" in line and "DEFAULT=YES" in line]
-    assert 'LANGUAGE="de"' in default
+    assert _default_sound(playlist) == ["de"]
     manifest = (await kit.web.get(endpoint(found, "DASH"))).text
     german = manifest.partition('lang="de"')[2].partition("</AdaptationSet>")[0]
     assert 'value="main"' in german
+    assert await _sounds_of_download(kit, asset, tmp_path) == [("deu", True), ("eng", False)]
+
+
+async def test_the_file_named_first_gives_the_sound_that_plays_by_default(
+    kit: Kit, media: Media, tmp_path: Path
+) -> None:
+    """Whichever file has the picture."""
+    sound, film = await kit.upload(media.clip("mp3")), await kit.upload(media.clip("languages"))
+    first = {"trackSelector": {"trackId": "audio_1"}, "type": "Audio", "language": "fr"}
+    second = {"trackSelector": {"trackId": "audio_1"}, "type": "Audio"}
+    picture = {"trackSelector": {"trackId": "video_1"}, "type": "Video"}
+    sources = [
+        {"fileId": sound, "transcodingTracks": [first]},
+        {"fileId": film, "transcodingTracks": [picture, second]},
+    ]
+    body = {"transcodedSources": sources, "preset": "dash_hls_720p"}
+    asset = (await kit.call("POST", "/vod/v1/assets", body))["id"]
+    playlist = (await kit.web.get(endpoint(await kit.settled(asset), "HLS"))).text
+    assert _default_sound(playlist) == ["fr"]
+    assert await _sounds_of_download(kit, asset, tmp_path) == [("fra", True), ("eng", False)]
+
+
+def _default_sound(playlist: str) -> list[str]:
+    """Languages of the audio tracks that an HLS playlist has as default."""
+    tags = [tag for tag in playlist.splitlines() if "TYPE=AUDIO" in tag and "DEFAULT=YES" in tag]
+    return [tag.partition('LANGUAGE="')[2].partition('"')[0] for tag in tags]
+
+
+async def _sounds_of_download(kit: Kit, asset: str, folder: Path) -> list[tuple[str, bool]]:
+    """Language of each audio track, and whether it plays by default."""
     await kit.call("POST", f"/vod/v1/assets/{asset}/outputs", {"preset": "mp4", "id": "file"})
-    file = tmp_path / "out.mp4"
+    file = folder / "out.mp4"
     file.write_bytes((await kit.web.get(endpoint(await kit.output(asset, "file"), "MP4"))).content)
     with av.open(str(file)) as container:
-        sounds = [
+        return [
             (s.metadata["language"], bool(s.disposition & av.stream.Disposition.default))
             for s in container.streams.audio
         ]
-    assert sounds == [("deu", True), ("eng", False)]
 
 
 def _codecs(url: str) -> set[str]:

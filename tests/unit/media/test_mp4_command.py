@@ -10,7 +10,7 @@ from polycast.domain.errors import NoPlayableTracks
 from polycast.domain.media import AudioTrack, CaptionTrack, SourceInfo, VideoTrack
 from polycast.domain.presets import PRESETS
 from polycast.media.encode_source import copy_limits
-from polycast.media.mp4_command import join_args, mp4_args, plan_beside, plan_mp4
+from polycast.media.mp4_command import join_args, mp4_args, plan_beside, plan_mp4, without_copies
 from polycast.media.mp4_limits import work_limits
 from polycast.media.toolkit_runner import ToolLimits
 
@@ -109,6 +109,15 @@ def test_sound_of_other_files_stands_behind_the_own() -> None:
     assert [args[i + 1] for i, a in enumerate(args) if a == "-map"] == ["0:0", "0:1", "1:0"]
     assert args[args.index("-c:a:0") + 1] == "copy"
     assert args[args.index("-c:a:1") + 1] == "aac"
+
+
+def test_sound_stands_in_the_order_asked_for_when_all_is_encoded_too() -> None:
+    beside = plan_beside(Path("/w/b.mp4"), SourceInfo("mp4", 12, 0, 1_000, audio=(AUDIO,)), MP4)
+    plan = replace(plan_mp4(INFO, MP4), beside=(beside,), order=((1, "audio_1"), (0, "audio_1")))
+    for each in (plan, without_copies(plan, INFO, MP4)):
+        args = mp4_args(Path("/w/a.mp4"), each, Path("/w/o.mp4"))
+        assert [args[i + 1] for i, a in enumerate(args) if a == "-map"] == ["0:0", "1:1", "0:1"]
+        assert args[args.index("-disposition:a:0") + 1] == "+default"
 
 
 def test_the_limits_of_a_whole_file_are_by_its_length() -> None:

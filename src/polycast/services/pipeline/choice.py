@@ -78,6 +78,12 @@ class Choice:
             for file, info in found.values()
         ]
 
+    @property
+    def sound_order(self) -> list[tuple[int, str]]:
+        """All audio as it was asked for, each track by the place of its file in `files` and its id."""
+        places = {file.num: place for place, (file, _) in enumerate(self.files)}
+        return [(places[audio.file.num], audio.track.id) for audio in self.audio]
+
 
 def choose(sources: Sequence[tuple[File, AssetSource]], *, with_video: bool = True) -> Choice:
     """Pick tracks: those named by the caller, in that order, else the first video and, where asked, all audio.

@@ -260,6 +260,7 @@ class Chunks:
                 work.preset,
                 target,
                 beside=beside,
+                order=choice.sound_order,
                 threads=self._threads,
                 on_progress=tell,
             )
