@@ -16,6 +16,8 @@ DEFAULT_PART_SIZE = 50_000_000
 MIN_PART_SIZE = 5 * 1024 * 1024
 MAX_PART_SIZE = 5 * 1024**3
 """as S3"""
+CANCELLED = "cancelled"
+"""What is kept as the error of an upload that its owner ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,13 @@ def plan_parts(size: int, part_size: int = DEFAULT_PART_SIZE) -> PartPlan:
         part_size *= 2
     count = -(-size // part_size)
     return PartPlan(part_size, count, size - (count - 1) * part_size)
+
+
+def upload_stands(status: FileStatus, error: str | None) -> str:
+    """How far an upload is, in words that go on from "the upload"."""
+    if status is FileStatus.ERROR:
+        return "was cancelled" if error == CANCELLED else f"failed: {error}"
+    return "is completed already" if status is FileStatus.COMPLETED else "is not completed yet"
 
 
 def part_limit(file: File, number: int) -> int:

@@ -24,6 +24,7 @@ from polycast.db.tables import (
 from polycast.domain.access import Caller, Permission
 from polycast.domain.assets import Asset, AssetSource
 from polycast.domain.errors import Conflict, NotFound
+from polycast.domain.files import upload_stands
 from polycast.domain.paging import Page, PageRequest
 from polycast.domain.presets import DEFAULT_PRESET, PRESETS
 from polycast.domain.states import AssetStatus, FileStatus
@@ -222,7 +223,8 @@ class Assets:
             if row is None:
                 raise NotFound("file", source.file_uid)
             if row.status != FileStatus.COMPLETED:
-                raise Conflict(f"file {source.file_uid} is {row.status}, not completed")
+                stands = upload_stands(FileStatus(row.status), row.error)
+                raise Conflict(f"the upload of file {source.file_uid} {stands}")
             check_source(row.probe, source)
             total += row.size or 0
             await tx.execute(

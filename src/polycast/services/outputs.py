@@ -30,6 +30,10 @@ from polycast.services.making import (
 from polycast.services.tenants import Tenants, as_system
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_WITHOUT_FILE = {
+    AssetStatus.PENDING: "the asset has no file yet",
+    AssetStatus.PULLING: "the file of the asset is still being fetched",
+}
 
 
 class Outputs:
@@ -72,7 +76,7 @@ class Outputs:
         async with self._db.transaction() as tx:
             row = await _locked(tx, caller, asset)
             if row.status not in (AssetStatus.AVAILABLE, AssetStatus.PROCESSING, AssetStatus.QUEUED):
-                raise Conflict(f"the asset is {row.status}")
+                raise Conflict(_WITHOUT_FILE.get(row.status) or f"the asset failed: {row.error}")
             sources = (
                 await tx.execute(select(asset_sources.c.file_num).where(asset_sources.c.asset_num == row.num))
             ).all()

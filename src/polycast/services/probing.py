@@ -15,7 +15,7 @@ from polycast.db.engine import Database
 from polycast.db.tables import files
 from polycast.domain.access import Caller, Permission
 from polycast.domain.errors import ChildFailed, Conflict, MediaError, NotFound, Unavailable
-from polycast.domain.files import File
+from polycast.domain.files import File, upload_stands
 from polycast.domain.media import CaptionTrack, SourceInfo
 from polycast.domain.states import FileStatus
 from polycast.media.captions import check_captions
@@ -102,7 +102,7 @@ class Probing:
         caller.require(Permission.WRITE)
         file = await self._files.get(caller, uid)
         if file.status is not FileStatus.COMPLETED:
-            raise Conflict(f"the file is {file.status.value}, not completed")
+            raise Conflict(f"the upload of the file {upload_stands(file.status, file.error)}")
         found = await self.look_at(file)
         async with self._db.transaction() as tx:
             kept = await tx.execute(

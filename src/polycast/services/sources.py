@@ -11,6 +11,7 @@ from polycast.db.engine import Database
 from polycast.db.tables import files, tenants
 from polycast.domain.access import Caller
 from polycast.domain.errors import Conflict, NotFound
+from polycast.domain.files import upload_stands
 from polycast.domain.states import FileStatus
 from polycast.protocols.signing import Keyring, sign_link, verify_link
 from polycast.services.files import Files
@@ -75,7 +76,7 @@ class SourceLinks:
         """
         file = await self._files.get(caller, uid)
         if file.status is not FileStatus.COMPLETED:
-            raise Conflict(f"the file is {file.status.value}, not completed")
+            raise Conflict(f"the upload of the file {upload_stands(file.status, file.error)}")
         expires = ((now or datetime.now(UTC)) + PREVIEW_LIFE).replace(microsecond=0)
         token = sign_link(self._ring, f"/files/{uid}", expires=int(expires.timestamp()), purpose=_PURPOSE)
         return SourceLink(f"{base_url}/files/{uid}/{token}", expires)

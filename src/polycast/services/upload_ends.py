@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from polycast.db.tables import files
 from polycast.domain.access import Caller
 from polycast.domain.errors import Conflict, NotFound
+from polycast.domain.files import CANCELLED
 from polycast.domain.states import FileStatus
 from polycast.services import ledger
 from polycast.services.files import discard_file
@@ -48,7 +49,7 @@ async def cancel_upload(
             .where(files.c.num == row.num)
             .values(
                 status=FileStatus.ERROR,
-                error="cancelled",
+                error=CANCELLED,
                 upload_id=None,
                 expires_at=None,
                 intent=without_address(),

@@ -22,6 +22,7 @@ from polycast.domain.files import (
     PartPlan,
     part_limit,
     plan_parts,
+    upload_stands,
     whole_of_parts,
 )
 from polycast.domain.states import FileStatus
@@ -185,7 +186,7 @@ class Uploads:
         caller.require(Permission.WRITE)
         most = part_limit(file, number)
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
-            raise Conflict(f"the upload is {file.status.value}")
+            raise _closed(file)
         presigned = await self._store.presign_part(
             file.key,
             file.upload_id,
@@ -214,7 +215,7 @@ class Uploads:
         part = verify_upload_part(self._ring, token, now=(now or datetime.now(UTC)).timestamp())
         file = await self._by_uid(UUID(part.upload))
         if file.status is not FileStatus.UPLOADING or file.upload_id is None:
-            raise Conflict(f"the upload is {file.status.value}")
+            raise _closed(file)
         if length is not None and length > part.max_bytes:
             raise TooLarge(f"the part is larger than {part.max_bytes} bytes", field="size")
         async with self._counted(file, part.part, body, length) as counted:
@@ -257,7 +258,7 @@ class Uploads:
         caller.require(Permission.WRITE)
         file = await self._own(caller, uid, purpose)
         if file.status is FileStatus.ERROR or file.upload_id is None:
-            raise Conflict(f"the upload is {file.status.value}")
+            raise _closed(file)
         ordered = whole_of_parts(file, parts)
         if file.declared_size is None and file.status is FileStatus.UPLOADING:
             await self._incoming.check_whole(caller, file, {number for number, _ in ordered})
@@ -308,7 +309,7 @@ class Uploads:
             if now is None:
                 raise NotFound("upload", file.uid)  # deleted, or expired, while it was looked at
             if now.status != FileStatus.COMPLETED:
-                raise Conflict(f"the upload is {now.status}")
+                raise Conflict(f"the upload {upload_stands(FileStatus(now.status), now.error)}")
             return from_row(now)
 
     async def _hand_over(self, tx: AsyncConnection, caller: Caller, file: File) -> None:
@@ -385,3 +386,10 @@ async def _asset_num(tx: AsyncConnection, caller: Caller, uid: UUID) -> int:
     if num is None:
         raise NotFound("asset", uid)
     return int(num)
+
+
+def _closed(file: File) -> Conflict:
+    """Why no part of a file can be taken any more."""
+    if file.status is FileStatus.UPLOADING:
+        return Conflict("the upload does not come in parts")
+    return Conflict(f"the upload {upload_stands(file.status, file.error)}")

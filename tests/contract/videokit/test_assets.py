@@ -149,7 +149,8 @@ async def test_what_creation_refuses(kit: Kit, neighbour: Kit, media: Media) -> 
     await kit.refused(404, "POST", path, body({"fileId": foreign}))
     await kit.refused(404, "POST", path, body({"fileId": str(uuid4())}))
     await kit.refused(404, "POST", path, body(preset="none-such"))
-    await kit.refused(409, "POST", path, body({"fileId": open_["fileId"]}))
+    refused = await kit.refused(409, "POST", path, body({"fileId": open_["fileId"]}))
+    assert refused == f"the upload of file {open_['fileId']} is not completed yet"
     wrong: Any
     for wrong in (
         {},
@@ -196,7 +197,8 @@ async def test_a_file_that_cannot_play_ends_as_an_error_with_its_reason(
     assert "/" not in found["errorMessage"], "no path of ours"
     assert found["endpoints"] == []
     assert found["fileIds"] == {file: "Video"}, "what its creator said it is"
-    await kit.refused(409, "POST", f"/vod/v1/assets/{asset}/outputs", {"preset": "mp4"})
+    refused = await kit.refused(409, "POST", f"/vod/v1/assets/{asset}/outputs", {"preset": "mp4"})
+    assert refused == f"the asset failed: {found['errorMessage']}"
 
 
 @pytest.mark.operation("videokit.update_vod_asset")

@@ -129,7 +129,8 @@ async def test_detection_says_what_is_wrong_with_a_file(kit: Kit, media: Media) 
     assert re.search("read|format|media|understood|video", message, re.IGNORECASE), message
     body = {"name": "a.mp4", "friendlyName": "a", "fileSize": 5}
     open_ = (await kit.call("POST", "/vod/v1/files/start", body))["fileId"]
-    await kit.refused(409, "POST", f"/vod/v1/files/{open_}/detect")
+    refused = await kit.refused(409, "POST", f"/vod/v1/files/{open_}/detect")
+    assert refused == "the upload of the file is not completed yet"
     await kit.refused(404, "POST", f"/vod/v1/files/{uuid4()}/detect")
 
 

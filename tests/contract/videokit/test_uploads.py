@@ -64,7 +64,8 @@ async def test_a_part_address_takes_the_part_and_nothing_else(kit: Kit, data: by
     bare = sent.headers["etag"].strip('"')  # with or without quotes
     parts = [{"partNumber": 1, "eTag": bare}]
     await kit.call("POST", "/vod/v1/files/complete", {"fileId": started["fileId"], "parts": parts})
-    await kit.refused(409, "GET", f"/vod/v1/files/{started['fileId']}/part/1")
+    refused = await kit.refused(409, "GET", f"/vod/v1/files/{started['fileId']}/part/1")
+    assert refused == "the upload is completed already"
 
 
 @pytest.mark.operation("videokit.cancel_file_upload")
@@ -87,7 +88,12 @@ async def test_a_cancelled_upload_frees_its_parts_and_stays_as_error(
     assert (await kit.call("GET", f"/vod/v1/files/{kept['fileId']}"))["status"] == "Error"
     await kit.refused(404, "GET", f"/vod/v1/files/{gone['fileId']}")
     assert (await kit.web.put(kept["multipartUrls"][0], content=data)).status_code == 409
-    await kit.refused(409, "POST", "/vod/v1/files/complete", {"fileId": kept["fileId"], "parts": parts})
+    refused = await kit.refused(
+        409, "POST", "/vod/v1/files/complete", {"fileId": kept["fileId"], "parts": parts}
+    )
+    assert refused == "the upload was cancelled"
+    refused = await kit.refused(409, "POST", f"/vod/v1/files/{kept['fileId']}/detect")
+    assert refused == "the upload of the file was cancelled"
     await kit.clear_away()
     assert held() == before - 2
     whole = await kit.upload(video)
