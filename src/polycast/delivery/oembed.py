@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
 from xml.etree import ElementTree as ET
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from polycast.delivery.look import poster_url, sound_only
 from polycast.delivery.origin import Origins
+from polycast.delivery.page_address import PageAddress
 from polycast.domain.errors import NotFound
 from polycast.protocols.xml_text import xml_text
 from polycast.services.playback import Playback
@@ -41,11 +43,9 @@ class OEmbed:
         wanted = query.get("format", "json")
         if wanted not in ("json", "xml"):
             return _error(501, "format is json or xml")
-        path = self._own_path(request, query.get("url", ""))
-        if path is None:
-            return _error(404, "url names no video")
         try:
-            found = await self._playback.find(path)
+            address = self._own_address(request, query.get("url", ""))
+            found = await address.find(self._playback)
         except NotFound:
             return _error(404, "url names no video")
         if found.policy.blocked or found.policy.token_required:
@@ -55,7 +55,7 @@ class OEmbed:
         shape = _SOUND if sound else (asset.width or 1280, asset.height or 720)
         most = _number(query.get("maxwidth")), _number(query.get("maxheight"))
         width, height = _clipped(shape, *most) if sound else _fitted(*shape, *most)
-        at = _moment(query.get("url", ""))
+        kept = _kept_query(query.get("url", ""), address.player)
         title = asset.title or "Untitled"
         document: dict[str, Any] = {
             "version": "1.0",
@@ -63,7 +63,7 @@ class OEmbed:
             "title": title,
             "provider_name": found.tenant_name,
             "provider_url": player,
-            "html": f'<iframe src="{escape(player)}/embed/{found.code}{at}" width="{width}" height="{height}" '
+            "html": f'<iframe src="{escape(player)}/embed/{found.code}{kept}" width="{width}" height="{height}" '
             f'title="{escape(title)}" style="border:0" allow="autoplay; fullscreen; picture-in-picture" '
             "allowfullscreen></iframe>",
             "width": width,
@@ -77,26 +77,29 @@ class OEmbed:
             return Response(_xml(document), media_type="text/xml", headers=headers)
         return JSONResponse(document, headers=headers)
 
-    def _own_path(self, request: Request, url: str) -> str | None:
-        """The asset that an address of our player pages names, None for any other address."""
+    def _own_address(self, request: Request, url: str) -> PageAddress:
+        """What an address names. Raises NotFound: it is not one of our player pages."""
         try:
             parts = urlsplit(url)
         except ValueError:
-            return None
+            raise NotFound("page", url[:64]) from None
         hosts = {urlsplit(o).netloc for o in (*self._origins.own, self._origins.base(request))}
-        steps = parts.path.rstrip("/").split("/")
-        if parts.scheme not in ("http", "https") or parts.netloc.lower() not in hosts:
-            return None
-        match steps:
-            case ["", "play" | "embed", ident] | ["", "stream", _, _, ident]:
-                return ident
-        return None
+        if parts.scheme in ("http", "https") and parts.netloc.lower() in hosts:
+            query = dict(parse_qsl(parts.query))
+            match parts.path.rstrip("/").split("/"):
+                case ["", "play" | "embed", ident]:
+                    return PageAddress.read({"ident": ident}, query)
+                case ["", "stream", tenant, player, ident]:
+                    return PageAddress.read({"tenant": tenant, "player": player, "ident": ident}, query)
+        raise NotFound("page", url[:64])
 
 
-def _moment(url: str) -> str:
-    """The query that makes a frame begin where the linked page does."""
-    at = parse_qs(urlsplit(url).query).get("t", [""])[0]
-    return f"?t={escape(quote(at, safe=''))}" if at and len(at) <= 16 else ""
+def _kept_query(url: str, player: UUID | None) -> str:
+    """What makes a frame look as the linked page does, and begin where it does."""
+    at = dict(parse_qsl(urlsplit(url).query)).get("t", "")
+    kept = {"player": player, "t": at if len(at) <= 16 else ""}
+    named = urlencode({name: value for name, value in kept.items() if value})
+    return f"?{escape(named)}" if named else ""
 
 
 def _xml(document: dict[str, Any]) -> bytes:

@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,10 +15,10 @@ from polycast.delivery import pages
 from polycast.delivery.admission import Admission, cors
 from polycast.delivery.look import player_config
 from polycast.delivery.origin import Origins
+from polycast.delivery.page_address import PageAddress
 from polycast.domain.errors import Forbidden, NotFound
-from polycast.domain.ids import parse_uid
 from polycast.domain.policy import judge
-from polycast.services.playback import Playable, Playback
+from polycast.services.playback import Playback
 
 PLAYER_FILES = "/player"
 _ANY = {
@@ -52,25 +53,10 @@ class Viewer:
         """GET /embed/{asset}, /stream/…: the player alone, for frames of the tenant's allowed domains."""
         return await self._page(request, embedded=True)
 
-    async def _found(self, request: Request) -> Playable:
-        """The asset with the theme that the address names.
-
-        Raises:
-            NotFound: no such asset or player, or it is not of the tenant that the address names.
-        """
-        path = request.path_params
-        named = _named_player(request)
-        wanted = parse_uid(named) if named else None
-        if "player" in path and named and wanted is None:
-            raise NotFound("player", named[:64])
-        found = await self._playback.find(path["ident"], player=wanted)
-        if "tenant" in path and found.tenant_uid != parse_uid(path["tenant"]):
-            raise NotFound("asset", path["ident"][:64])
-        return found
-
     async def _page(self, request: Request, *, embedded: bool) -> Response:
         try:
-            found = await self._found(request)
+            address = PageAddress.read(request.path_params, request.query_params)
+            found = await address.find(self._playback)
         except NotFound:
             return _page(pages.render_message("Not here", "There is no video at this address.", status=404))
         ancestors = ("'self'", *found.policy.origins) if found.policy.origins else ("*",)
@@ -88,7 +74,7 @@ class Viewer:
             base=base,
             prefix=prefix,
             start=_start(request),
-            query=_kept_query(request),
+            query=_kept_query(request, address.player),
             measured=_measured(request),
         )
         policy = pages.PagePolicy(
@@ -96,10 +82,12 @@ class Viewer:
             media_origins=(base, *_picture_origins(config.poster)),
             custom_scripts=self._origins.apart(request),
         )
+        # what is put into other pages looks as this one
+        themed = f"{found.code}?player={address.player}" if address.player else found.code
         meta = pages.PageMeta(
             page_url=f"{player}/play/{found.code}",
-            embed_url=f"{player}/embed/{found.code}",
-            oembed_url=f"{base}/oembed?{urlencode({'url': f'{player}/play/{found.code}'})}",
+            embed_url=f"{player}/embed/{themed}",
+            oembed_url=f"{base}/oembed?{urlencode({'url': f'{player}/play/{themed}'})}",
             image_url=config.poster,
             site_name=found.tenant_name,
         )
@@ -112,7 +100,8 @@ class Viewer:
         It names the session, so it is judged as a manifest is: another site's page must not read it.
         """
         try:
-            found = await self._found(request)
+            address = PageAddress.read(request.path_params, request.query_params)
+            found = await address.find(self._playback)
         except NotFound as error:
             return JSONResponse({"error": error.message}, 404, headers=_ANY)
         ticket = await self._admission.ticket(request.scope, found.owner, found.asset.uid)
@@ -126,7 +115,7 @@ class Viewer:
                 found,
                 base=self._origins.base(request),
                 prefix=prefix,
-                query=_kept_query(request),
+                query=_kept_query(request, address.player),
                 measured=_measured(request),
             )
         )
@@ -141,17 +130,11 @@ def _page(page: pages.Page) -> Response:
     return Response(page.body, page.status, headers=page.headers)
 
 
-def _named_player(request: Request) -> str | None:
-    """The player that the path names, else the query; None for the default one."""
-    named = (request.path_params.get("player"), request.query_params.get("player"))
-    return next((player for player in named if player and player != "default"), None)
-
-
-def _kept_query(request: Request) -> str:
+def _kept_query(request: Request, player: UUID | None) -> str:
     """What the page's own polling must repeat to be answered alike."""
     kept = [(k, v) for k, v in request.query_params.multi_items() if k in ("token", "analytics")]
-    if player := _named_player(request):
-        kept.append(("player", player))
+    if player is not None:
+        kept.append(("player", str(player)))
     return f"?{urlencode(kept)}" if kept else ""
 
 

@@ -3,6 +3,8 @@
 import html
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlencode
+from uuid import uuid4
 from xml.etree import ElementTree
 
 import httpx
@@ -151,6 +153,38 @@ async def test_oembed(client: httpx.AsyncClient, services: Services, tenant: Ten
     # the page itself leads there
     link = re.search(r'href="([^"]*/oembed\?[^"]+)"', (await client.get(page)).text)
     assert link and (await client.get(html.unescape(link[1]))).json()["title"] == '<"A" & b>'
+
+
+async def test_oembed_looks_as_the_page_that_it_stands_for(
+    client: httpx.AsyncClient, services: Services, tenant: Tenant
+) -> None:
+    made = await publish(services, tenant)
+    own, library = str(client.base_url).rstrip("/"), tenant.ref.uid
+    query = urlencode(await scripted(services, tenant))
+    player = query.removeprefix("player=")
+    framed = f"{own}/embed/{made.code}?{query}"
+
+    async def frame(url: str) -> str:
+        document = (await client.get("/oembed", params={"url": url})).json()
+        [source] = re.findall(r'<iframe src="([^"]+)"', document["html"])
+        return html.unescape(source)
+
+    by_ids = f"/stream/{library}/{player}/{made.uid}"
+    for path in (by_ids, f"{by_ids}?player=default", f"/play/{made.code}?{query}"):
+        assert await frame(f"{own}{path}") == framed, path
+        # whoever looks into the page for its oEmbed document finds the same
+        [found] = re.findall(r'oembed" href="[^"]*/oembed\?([^"]+)"', (await client.get(path)).text)
+        assert await frame(parse_qs(html.unescape(found))["url"][0]) == framed, path
+    assert await frame(f"{own}{by_ids}?t=90") == f"{framed}&t=90"
+    stranger = await new_tenant(services, "Stranger")
+    for path in (
+        f"/stream/{stranger.ref.uid}/default/{made.uid}",
+        f"/stream/{library}/{uuid4()}/{made.uid}",
+        f"/stream/{library}/none/{made.uid}",
+        f"/play/{made.code}?player={uuid4()}",
+    ):
+        assert (await client.get(path)).status_code == 404, path
+        assert (await client.get("/oembed", params={"url": own + path})).status_code == 404, path
 
 
 async def test_oembed_of_videos_that_need_a_token(
