@@ -266,6 +266,18 @@ async def test_settings_name_addresses_and_keys_that_work(kit: Kit, media: Media
     for asked in ({}, {"assetId": asset}):
         answer = await kit.web.get(url, params=asked, headers=bearer)
         assert answer.json()["hls"], asked
+    # a client's own bearer is no viewer's
+    made = await kit.call("POST", PATH, {"name": "legacy", "roleId": "role-viewer"})
+    form = {"client_id": made["id"], "client_secret": made["apiKey"], "grant_type": "client_credentials"}
+    issued = (await kit.web.post(f"{kit.server.url}/videokit/oauth/token", data=form)).json()
+    client = {"Authorization": f"Bearer {issued['access_token']}"}
+    for asked, status, said in (
+        ({}, 400, "assetId or token is required"),
+        ({"assetId": asset}, 403, "token_missing"),
+    ):
+        answer = await kit.web.get(url, params=asked, headers=client)
+        assert (answer.status_code, said in answer.text) == (status, True), answer.text
+    assert (await kit.web.get(url, params={"token": token}, headers=client)).json()["hls"]
     for change in ({"exp": 1}, {"tenantid": str(uuid4())}, {"assetid": str(uuid4())}):
         bad = jwt.encode({**claims, **change}, secret, "HS256")
         answer = await kit.web.get(url, params={"assetId": asset, "token": bad})
