@@ -145,7 +145,8 @@ class Media:
                 if admitted.location is not None:
                     await redirect(send, admitted.location, admitted.headers)
                     return
-        sent = await self._objects.serve(scope, receive, send, Body(f"media/{asset}/{rest}"), headers)
+        body = Body(f"media/{asset}/{rest}", fresh=film)
+        sent = await self._objects.serve(scope, receive, send, body, headers)
         self._egress.count(asset, sent)
 
     async def _manifest(

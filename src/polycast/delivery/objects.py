@@ -67,11 +67,13 @@ class Body:
         media_type: None = by the key's extension.
         immutable: the key is never written twice: any copy of it is right, and its name is its version. It is
             plain: letters, digits, `-`, `_`, one dot, no empty or relative steps.
+        fresh: no copy is sent that was not compared with its store for this very request.
     """
 
     key: str
     media_type: str | None = None
     immutable: bool = False
+    fresh: bool = False
 
 
 class Objects:
@@ -126,7 +128,7 @@ class Objects:
         """A remote object on this disk; None where there is no cache, or no room in it."""
         if self._files is None:
             return None
-        max_age_s = None if body.immutable else _REVALIDATE_S
+        max_age_s = None if body.immutable else 0.0 if body.fresh else _REVALIDATE_S
         found = await self._files.ensure_local(body.key, max_age_s=max_age_s)
         return None if found is None else str(found)
 

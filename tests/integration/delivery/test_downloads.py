@@ -1,17 +1,24 @@
 """An asset that is one MP4 file: pages and lists name the file, and it is guarded as a stream is."""
 
+import contextlib
 import re
 import time
+from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
+from obstore.store import MemoryStore
 from sqlalchemy import update
 
 from polycast.db.tables import outputs
+from polycast.delivery.app import delivery
 from polycast.protocols.signing import Session, sign_session
 from polycast.services.registry import Services
 from polycast.services.tenants import Tenant
+from polycast.storage.cache import CachedStore
+from polycast.storage.composed import ComposedStore
 from tests.integration.delivery.published import Published, new_tenant, publish_file
 from tests.integration.delivery.test_sessions import ALLOWED, TOKEN_ONLY, content_token, system
 
@@ -122,6 +129,22 @@ async def test_shared_caches_keep_no_limited_file(
     await services.domains.add(system(limited.tenant), ALLOWED)
     answer = await client.get(file_of(limited), headers={"origin": ALLOWED}, follow_redirects=True)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "private, no-cache")
+
+
+async def test_a_file_that_another_machine_made_anew_is_seen_at_once(
+    services: Services, tenant: Tenant, tmp_path: Path
+) -> None:
+    remote = ComposedStore(MemoryStore())
+    cached = CachedStore(remote, tmp_path, 10_000_000)
+    here = replace(services, store=cached)
+    made = await publish_file(here, tenant)
+    app = httpx.ASGITransport(delivery(here).media)
+    async with contextlib.aclosing(cached), httpx.AsyncClient(transport=app, base_url="http://x") as client:
+        first = await client.get(file_of(made))
+        assert [first.content] == [*made.objects.values()]
+        await remote.put(file_of(made).removeprefix("/"), b"made anew")
+        again = await client.get(file_of(made), headers={"if-none-match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (200, b"made anew")
 
 
 @pytest.mark.parametrize(
