@@ -105,6 +105,7 @@ async def test_sound_behind_the_picture_is_heard_to_its_end(
     for kind in ("hls", "dash"):
         await page.goto(f"{asset.play}?format={kind}")
         await record(page)
+        await page.evaluate("polycast.video.defaultPlaybackRate = polycast.video.playbackRate = 2")
         await page.click(".pc-big")
         await until(page, "seen.ended", deadline_s=30)
         assert abs(await page.evaluate("polycast.video.currentTime") - 8) < 0.1

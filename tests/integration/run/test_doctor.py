@@ -1,7 +1,7 @@
 """`polycast doctor`: each thing is broken once, and must be found with a way to mend it."""
 
+import asyncio
 import io
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -167,12 +167,13 @@ async def test_a_database_of_another_key(tmp_path: Path, postgres: RunPostgres) 
 
 
 async def test_a_taken_port(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        settings = load(data=tmp_path, http_host="127.0.0.1", http_port=port)
-        found = await _finding("port", settings)
+    def another_program(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-other\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(another_program, "127.0.0.1", 0) as taken:
+        port = taken.sockets[0].getsockname()[1]
+        found = await _finding("port", load(data=tmp_path, http_host="127.0.0.1", http_port=port))
     assert found.verdict is Verdict.FAIL
     assert str(port) in found.detail
     assert "POLYCAST_HTTP_PORT" in found.mend
