@@ -7,14 +7,14 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
 
 import httpx
 import imageio_ffmpeg
 from rich.console import Console
 
 from polycast.cli.announce import keep_key
-from polycast.cli.installation import make_folder, platform
+from polycast.cli.installation import make_folder, platform, require_owner
+from polycast.cli.locks import alone
 from polycast.cli.main import reported
 from polycast.cli.options import settings_for
 from polycast.cli.ports import PortTaken, check_free
@@ -23,7 +23,7 @@ from polycast.cli.up import Ready, up
 from polycast.domain.errors import Invalid
 from polycast.proc.child import run_child
 from polycast.proc.spec import ChildSpec
-from polycast.settings import PREFIX, Settings
+from polycast.settings import PREFIX, SECRET_FILE, Settings
 
 PRODUCTS = {
     "videokit": "Cloud Video Kit",
@@ -41,10 +41,17 @@ async def demo(settings: Settings, video: str | None) -> None:
     """Start, publish, show, and serve until Ctrl-C. A second start keeps data and key."""
     console = Console()
     data = settings.data
+    require_owner(data / SECRET_FILE)
     make_folder(data)
     if video and not video.startswith(("http://", "https://")) and not Path(video).is_file():  # noqa: ASYNC240
         raise Invalid(f"{video}: no such file", field="video")
     console.print(f"Polycast demo, data in {data}", highlight=False, markup=False)
+    with alone(data):  # the log of a demo that runs is left alone
+        log = (data / "demo.log").open("w", buffering=1)
+
+    def keep(name: str, line: str) -> None:
+        log.write(f"{name:<8}| {line}\n")
+
     # made while the server starts
     making = asyncio.create_task(_source(video, data))
 
@@ -62,33 +69,13 @@ async def demo(settings: Settings, video: str | None) -> None:
         console.print(f"log  {data / 'demo.log'}", highlight=False, markup=False, soft_wrap=True)
         console.print(f"\nWatch it at {made.player}\nServing until Ctrl-C.", highlight=False, soft_wrap=True)
 
-    with _Log(data / "demo.log") as log:
-        try:
-            await up(settings, on_ready=show, on_line=log.write)
-        finally:
-            making.cancel()
-            await asyncio.gather(making, return_exceptions=True)
+    try:
+        with log:
+            await up(settings, on_ready=show, on_line=keep)
+    finally:
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
     console.print("stopped")
-
-
-class _Log:
-    """What the processes write. Begun anew with the first line: by then no other demo runs on the folder."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: TextIO | None = None
-
-    def __enter__(self) -> "_Log":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, name: str, line: str) -> None:
-        if self._file is None:
-            self._file = self._path.open("w", buffering=1)
-        self._file.write(f"{name:<8}| {line}\n")
 
 
 def _port(settings: Settings) -> int:

@@ -88,18 +88,23 @@ def test_what_a_restart_does_not_mend_is_passed_on(ended_with: int | None, code:
     assert end.value.code == code
 
 
-def test_a_second_demo_leaves_the_log_of_the_running_one(tmp_path: Path) -> None:
+def test_a_demo_begins_its_log_and_leaves_that_of_a_running_one(tmp_path: Path) -> None:
     data = tmp_path / "demo"
     make_folder(data)
-    (data / "demo.log").write_text("what happened so far\n")
-    with alone(data):
+    log = data / "demo.log"
+    log.write_text("what happened so far\n")
+
+    def demo(**settings: str) -> tuple[int, str]:
         argv = [sys.executable, "-m", "polycast.cli.demo"]
-        done = subprocess.run(
-            argv, env=environment(DATA=str(data)), capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 1
-    assert "already runs" in done.stderr
-    assert (data / "demo.log").read_text() == "what happened so far\n"
+        given = environment(DATA=str(data), **settings)
+        done = subprocess.run(argv, env=given, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    with alone(data):
+        code, errors = demo()
+    assert (code, "already runs" in errors, log.read_text()) == (1, True, "what happened so far\n")
+    code, errors = demo(FFMPEG="/nonexistent/ffmpeg")
+    assert (code, "POLYCAST_FFMPEG" in errors, log.read_text()) == (78, True, "")
 
 
 def test_the_description_of_an_api_needs_no_installation(polycast: Run, tmp_path: Path) -> None:
