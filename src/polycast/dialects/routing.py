@@ -1,12 +1,14 @@
 """Routes of an application found by the words of a path, in place of trying one after another."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Match
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from polycast.dialects.bodies import CallerFirst
@@ -34,6 +36,18 @@ def include(app: FastAPI, sections: Iterable[Section]) -> None:
     routes = [route for section in sections for route in section.routes]
     # all stand behind the index, too: for the OpenAPI document, and for answers to what it does not know
     app.router.routes[:0] = [RouteIndex(routes), *routes]
+
+
+def refusal_headers(request: Request, error: HTTPException) -> Mapping[str, str] | None:
+    """Headers of what the framework refuses; `Allow` names all methods of the path (RFC 9110 section 10.2.1).
+
+    The framework names those of one route alone, and each method has a route of its own.
+    """
+    if error.status_code != 405:
+        return error.headers
+    routes = [route for route in request.app.router.routes if isinstance(route, Route)]
+    here = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {"allow": ", ".join(sorted(set().union(*here)))}
 
 
 class RouteIndex(BaseRoute):

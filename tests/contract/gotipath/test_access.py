@@ -100,6 +100,9 @@ async def test_browsers_may_ask_first(gotipath: Gotipath, path: str) -> None:
 async def test_what_is_not_there_is_answered_in_the_envelope(gotipath: Gotipath) -> None:
     await gotipath.refused(404, "GET", "/nothing")
     await gotipath.refused(405, "PATCH", "videos")
+    address = f"{gotipath.base}/libraries/{gotipath.library}/videos"
+    refused = await gotipath.http.patch(address, headers=gotipath.credentials)
+    assert refused.headers["allow"] == "GET, POST, PUT"
     slashes = await gotipath.http.get(
         f"{gotipath.base}//libraries/{gotipath.library}//videos/", headers=gotipath.credentials
     )

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from polycast.dialects.routing import refusal_headers
 from polycast.domain import errors
 
 # the nearest class in this table, along the error's own classes, decides; the contract knows no 409
@@ -130,7 +131,7 @@ def _described(item: Mapping[str, Any]) -> dict[str, str]:
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return envelope(error.status_code, str(error.detail), headers=error.headers)
+    return envelope(error.status_code, str(error.detail), headers=refusal_headers(request, error))
 
 
 async def _on_bug(request: Request, error: Exception) -> JSONResponse:

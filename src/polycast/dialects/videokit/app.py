@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from polycast.dialects import documentation
-from polycast.dialects.routing import include
+from polycast.dialects.routing import include, refusal_headers
 from polycast.dialects.videokit import (
     api_keys,
     assets,
@@ -96,7 +96,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {400: "common_2", 404: "common_1", 405: "method_not_allowed"}.get(error.status_code, "error")
-    return envelope(error.status_code, code, str(error.detail), error.headers)
+    return envelope(error.status_code, code, str(error.detail), refusal_headers(request, error))
 
 
 async def _bug(request: Request, error: Exception) -> Response:
