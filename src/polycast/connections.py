@@ -6,53 +6,58 @@ handshake, for HTTP/2 clients that only answer pings, and for whoever asks for a
 
 import asyncio
 import contextlib
-import fcntl
 import ipaddress
 import logging
 import os
 import socket
 import stat
 import struct
-import termios
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
 STALL_S: Final = 300.0
-"""seconds in which a viewer takes no byte of what waits for it: a paused one comes back with a Range"""
+"""seconds in which a viewer takes nothing of its answers: a paused one comes back with a Range"""
 _LOOKS: Final = 4
 """looks at all connections within the time that one may rest"""
+_PINGS: Final = 16 * 1024
+"""bytes that may be taken without an answer: a ping in TLS has 39, and there are 180 in the longest silence, an hour"""
 _BYTES_ACKED: Final = struct.Struct("=Q")
 _ACKED_AT: Final = 120
 """tcpi_bytes_acked in struct tcp_info (linux/tcp.h)"""
 
+Client = tuple[str, int | str]
+"""address, port: of a scope; Granian gives the port as text"""
 Peer = tuple[bytes, int]
 """packed address, port"""
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was seen of a connection: when it last was at work, when its client last took something."""
+    """What was seen of a connection: since when it rests, what its client had taken by then."""
 
-    worked: float
-    took: float
+    rests: float
+    asked: bool = False
     acked: int = 0
 
 
 class Connections:
-    """Knows which clients are being answered, and ends the connections of those that rest or stall too long.
+    """Knows which clients wait for an answer, and ends the connections of those that rest too long.
+
+    Whether an answer was taken to its end nobody knows: the server has a file of its own to send, and the flow
+    control of HTTP/2 holds back what the kernel then never sees. So whoever has asked is given `stall_s`.
 
     Args:
         port: that the server listens on; connections of it alone are looked at.
-        silence_s: a connection may be without any request, and without bytes that wait to be taken.
-        stall_s: bytes may wait for a client that takes none.
+        silence_s: a connection may be without its first request.
+        stall_s: one that has asked may take nothing, once its answers have begun, and ask for nothing more. Not
+            judged where the system does not count what is taken.
     """
 
     def __init__(
@@ -68,8 +73,8 @@ class Connections:
         self._silence_s = silence_s
         self._stall_s = stall_s
         self._clock = clock
-        self._asking: Counter[tuple[str, int]] = Counter()
-        self._asked: dict[tuple[str, int], float] = {}
+        self._waiting: dict[Client, int] = {}
+        self._answered: dict[Client, float] = {}
         self._known: dict[int, _Known] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,42 +82,54 @@ class Connections:
         if scope["type"] != "http" or client is None:
             await self._app(scope, receive, send)
             return
-        # Granian gives the port as text
-        peer = (client[0], int(client[1]))
-        self._asking[peer] += 1
+        self._waiting[client] = self._waiting.get(client, 0) + 1
+        waits = True
+
+        def sent(message: Message) -> Awaitable[None]:
+            nonlocal waits
+            if waits:
+                waits = False
+                self._begun(client)
+            return send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, sent)
         finally:
-            self._asking[peer] -= 1
-            if not self._asking[peer]:
-                del self._asking[peer]
-            self._asked[peer] = self._clock()
+            if waits:
+                self._begun(client)
+
+    def _begun(self, client: Client) -> None:
+        left = self._waiting.pop(client) - 1
+        if left:
+            self._waiting[client] = left
+        self._answered[client] = self._clock()
 
     async def watch(self) -> None:
         """Look at all connections again and again, until it is cancelled."""
         while True:
             await asyncio.sleep(min(self._silence_s, self._stall_s) / _LOOKS)
-            now = self._clock()
-            asking = {_packed(peer) for peer in self._asking}
-            asked, self._asked = self._asked, {}
+            now, waiting = self._clock(), set(self._waiting)
+            answered, self._answered = self._answered, {}
             try:
                 # a table of thousands of sockets takes a tenth of a second
-                await asyncio.to_thread(self._look, now, asking, {_packed(p): at for p, at in asked.items()})
+                await asyncio.to_thread(self._look, now, waiting, answered)
             except OSError as error:  # no descriptor is left to look with; the next look may have one
                 log.warning("connections cannot be looked at: %s", error)
+                self._answered = answered | self._answered
 
-    def _look(self, now: float, asking: set[Peer], asked: dict[Peer, float]) -> None:
+    def _look(self, now: float, waiting: Set[Client], answered: Mapping[Client, float]) -> None:
+        asked = {_packed(client): at for client, at in answered.items()}
+        asked |= {_packed(client): now for client in waiting}
         seen: dict[int, _Known] = {}
         for inode, peer, connection in _open_connections(self._port):
-            known = self._known.get(inode) or _Known(now, now)
-            seen[inode] = known
-            waiting, acked = _waiting(connection), _acked(connection)
-            if acked != known.acked or not waiting:
-                known.acked, known.took = acked, now
-            if waiting or peer in asking:
-                known.worked = now
-            known.worked = max(known.worked, asked.get(peer, 0.0))
-            if now - known.worked > self._silence_s or now - known.took > self._stall_s:
+            known = seen[inode] = self._known.get(inode) or _Known(now)
+            if peer in asked:
+                known.asked, known.rests = True, max(known.rests, asked[peer])
+            acked = _acked(connection) if known.asked else 0
+            if acked - known.acked > _PINGS:
+                known.acked, known.rests = acked, now
+            judged = acked > 0 or not known.asked
+            if judged and now - known.rests > (self._stall_s if known.asked else self._silence_s):
                 with contextlib.suppress(OSError):  # it is ending by itself
                     connection.shutdown(socket.SHUT_RDWR)
         self._known = seen
@@ -136,14 +153,8 @@ def _open_connections(port: int) -> Iterator[tuple[int, Peer, socket.socket]]:
 
 
 @lru_cache(4096)
-def _packed(peer: tuple[str, int]) -> Peer:
-    return ipaddress.ip_address(peer[0].partition("%")[0]).packed, peer[1]
-
-
-def _waiting(connection: socket.socket) -> bool:
-    """Whether bytes wait for the client to take them (SIOCOUTQ, tcp(7))."""
-    queued: int = struct.unpack("=i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-    return queued > 0
+def _packed(client: Client) -> Peer:
+    return ipaddress.ip_address(client[0].partition("%")[0]).packed, int(client[1])
 
 
 def _acked(connection: socket.socket) -> int:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from polycast import settings as configuration
 from polycast.bodies import HeardAnswers, head_alone
 from polycast.bootstrap import Platform, build_platform
-from polycast.connections import Connections
+from polycast.connections import STALL_S, Connections
 from polycast.delivery.app import delivery
 from polycast.dialects.gotipath.app import create_gotipath
 from polycast.dialects.unbuilt import unbuilt
@@ -98,7 +98,10 @@ def build_app(settings: Settings, platform: Platform) -> ASGIApp:
     )
     # whose connection it is stands in the scope until a proxy's word is taken
     front = Connections(
-        TrustedProxies(heard, settings.trusted_proxies), settings.http_port, settings.client_silence_s
+        TrustedProxies(heard, settings.trusted_proxies),
+        settings.http_port,
+        settings.client_silence_s,
+        max(STALL_S, settings.client_silence_s),
     )
     return front
 

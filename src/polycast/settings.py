@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         gt=0,
         le=3600,
         description="Seconds that a client may say nothing while it sends a request, or between two requests on one "
-        "connection; then it is cut off. Over so long a time a body must also bring 1 KiB/s.",
+        "connection (over HTTP/2 five minutes at least); then it is cut off. Over so long a time a body must also bring 1 KiB/s.",
     )
     accel_redirect: str = Field(
         "",

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from h2.connection import H2Connection
+from h2.events import DataReceived
 
 from polycast.domain.access import Role
 from polycast.services.registry import Services
@@ -25,6 +27,9 @@ from tests.support.waiting import STRETCH
 MANY = 1100
 H2_BEGUN = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
 """preface and empty settings of an HTTP/2 client (RFC 9113 section 3.4)"""
+H2_PING = b"\0\0\x08\x06\0\0\0\0\0eightlet"
+"""section 6.7"""
+PING_ANSWER = H2_PING[:4] + b"\x01" + H2_PING[5:]
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +106,23 @@ async def test_a_dripping_head_is_cut_off(impatient: HttpServer) -> None:
             raise AssertionError("closed, with a word before")
 
 
-async def test_a_connection_between_two_requests_is_cut_off(impatient: HttpServer) -> None:
-    async with connected(impatient.url) as connection:
-        connection.head("GET", "/healthz", {})
-        assert (await connection.answer()).startswith(b"HTTP/1.1 200")
-        await connection.rest()
-
-
 @pytest.fixture(scope="module")
 def impatient_tls(installation: Installation, certificate: Certificate) -> Iterator[HttpServer]:
     """As `impatient`, with TLS of its own."""
     settings = {"client_silence_s": 1, **certificate.settings}
     with HttpServer(installation.data, installation.database_url, settings) as server:
         yield server
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_a_connection_between_two_requests_is_cut_off(
+    impatient: HttpServer, impatient_tls: HttpServer, certificate: Certificate, tls: bool
+) -> None:
+    url, trusted = (impatient_tls.url, certificate.trusted()) if tls else (impatient.url, None)
+    async with connected(url, trusted) as connection:
+        connection.head("GET", "/healthz", {})
+        assert (await connection.answer()).startswith(b"HTTP/1.1 200")
+        await connection.rest()
 
 
 @pytest.mark.parametrize(
@@ -149,14 +158,48 @@ def ping_answers(frames: bytes) -> bytes:
 async def test_http_2_that_only_answers_pings_is_cut_off(
     impatient_tls: HttpServer, certificate: Certificate
 ) -> None:
+    """And asks for answers to its own."""
     async with (
         connected(impatient_tls.url, certificate.trusted("h2")) as connection,
         asyncio.timeout(60 * STRETCH),
     ):
         connection.send(H2_BEGUN)
+        answered = 0
         with pytest.raises((AssertionError, ConnectionError)):
             while True:
-                connection.send(ping_answers(await connection.answer()))
+                frames = await connection.answer(itertools.repeat(H2_PING))
+                answered += PING_ANSWER in frames
+                connection.send(ping_answers(frames))
+        assert answered
+
+
+async def test_a_paused_viewer_of_http_2_is_waited_for(
+    impatient_tls: HttpServer, certificate: Certificate, services: Services, tenant: Tenant
+) -> None:
+    """Flow control holds back what it has not taken: longer than a silent client that came later."""
+    made = await publish(services, tenant, segments=1, size=700_000)
+    whole, window = made.objects[made.key()], 65_535
+    trusted = certificate.trusted("h2")
+    async with connected(impatient_tls.url, trusted) as connection:
+        h2 = H2Connection()
+        h2.initiate_connection()
+        asked = {":method": "GET", ":scheme": "https", ":authority": "a", ":path": made.segment()}
+        h2.send_headers(1, list(asked.items()), end_stream=True)
+
+        async def taken(size: int) -> bytes:
+            found = b""
+            while len(found) < size:
+                connection.send(h2.data_to_send())
+                events = h2.receive_data(await connection.answer())
+                found += b"".join(event.data or b"" for event in events if isinstance(event, DataReceived))
+            return found
+
+        begun = await taken(window)
+        async with connected(impatient_tls.url, trusted) as silent:
+            await silent.rest()
+        for stream in (None, 1):
+            h2.increment_flow_control_window(len(whole), stream)
+        assert begun + await taken(len(whole) - window) == whole
 
 
 async def test_an_endless_head_of_http_2_is_not_kept(
