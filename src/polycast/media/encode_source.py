@@ -37,11 +37,14 @@ class PreparedSource:
         path: the file to encode from: the original, or a copy of its streams in `out_dir`.
         info: its facts, with stream numbers of `path`.
         frames: of the main video; None for audio alone and stills.
+        sound_end_s: where the later of its picture and its sound ends by their packets, on the clock of `path`;
+            0 without frames.
     """
 
     path: Path
     info: SourceInfo
     frames: FrameIndex | None
+    sound_end_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +82,23 @@ class Preparing(Tools):
             video = info.main_video
         if video is None:
             return PreparedSource(source, info, None)
-        return PreparedSource(source, info, await self._frames(source, video.index, on_progress))
+        return await self._listed(source, info, video.index, on_progress)
 
-    async def _frames(self, source: Path, index: int, on_progress: Report | None) -> FrameIndex:
+    async def sound_end(self, source: Path, info: SourceInfo, from_s: float) -> float:
+        """Where the sound of `info` that goes on behind `from_s` ends, by its packets; `from_s` where none does.
+
+        In seconds of the file's clock.
+
+        Raises:
+            Unreadable: it cannot be opened.
+            ChildFailed: the child crashed or passed a limit.
+        """
+        request = {"path": str(source), "indexes": [a.index for a in info.audio], "from_s": from_s}
+        return float(await self._run_python_child("sound_end", request, read=[source]))
+
+    async def _listed(
+        self, source: Path, info: SourceInfo, index: int, on_progress: Report | None
+    ) -> PreparedSource:
         listed = FrameList()
 
         def hear(value: Any) -> None:
@@ -91,17 +108,21 @@ class Preparing(Tools):
                 on_progress(value)
 
         found = await self._run_python_child(
-            "frames", {"path": str(source), "index": index}, read=[source], on_progress=hear
+            "frames",
+            {"path": str(source), "index": index, "sound": [a.index for a in info.audio]},
+            read=[source],
+            on_progress=hear,
         )
         if len(listed.pts) != found["count"]:
             raise ChildFailed("frames", "output", returncode=0, stderr_tail="a part of the list is missing")
-        return FrameIndex(
+        frames = FrameIndex(
             time_base=Fraction(found["time_base"]),
             pts=listed.pts,
             keys=listed.keys,
             last_duration=found["last_duration"],
             exact=found["exact"],
         )
+        return PreparedSource(source, info, frames, found["sound_end_s"])
 
     async def _remux(
         self, source: Path, info: SourceInfo, out_dir: Path, *, exact: bool

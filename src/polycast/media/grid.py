@@ -14,15 +14,11 @@ from polycast.domain.errors import NoPlayableTracks
 from polycast.domain.media import SourceInfo
 from polycast.domain.tracks import TrackLog
 from polycast.media.grid_frames import FrameIndex, Lattice, find_lattice
-from polycast.media.grid_shape import Cut, Grid, held, held_on, rounded
+from polycast.media.grid_shape import HELD_FROM_S, Cut, Grid, held, held_on, rounded
 from polycast.media.ladder import STILL_DURATION_S, STILL_RATE
 
 MAX_SEGMENT_S = 6.0
 """Regular grids never have a longer segment; a source that shows one frame for longer may."""
-
-HELD_FROM_S = Fraction(1)
-"""Sound that begins no more than this before the first picture is left out, sound that ends no more than this behind
-the last one may be."""
 
 _SEEK_BACK = Fraction(3, 23) + Fraction(1, 1000)
 
@@ -39,7 +35,8 @@ def plan_grid(
     target_s: float = 4.0,
     multiple: int = 1,
     sound_s: float | None = None,
-    sound_length_s: float = 0.0,
+    sound_end_s: float | None = None,
+    others_s: float = 0.0,
 ) -> Grid:
     """Lay the grid of a source. Slow for long ones (a second per million frames): call it in a thread.
 
@@ -51,8 +48,9 @@ def plan_grid(
             n-th frame starts each segment on a frame of its own.
         sound_s: where the sound that goes with the video begins, in source seconds. When that is more than a
             second before the first frame, time 0 is there, and the first picture is held until its time.
-        sound_length_s: from the first frame to the end of the sound. When that is more than a second longer than
-            the video, the last picture is held until there: players end, or stall, where the picture does.
+        sound_end_s: where it ends, in source seconds. When that is more than a second behind the video, the last
+            picture is held until there.
+        others_s: how long sound of other files is heard, from the start of the presentation; likewise.
 
     Raises:
         NoPlayableTracks: neither video nor audio.
@@ -73,13 +71,16 @@ def plan_grid(
         grid = _steady_grid(frames, lattice, target_s, multiple)
     else:
         grid = _variable_grid(frames, target_s)
-    rest = _exactly(sound_length_s) - Fraction(grid.end, grid.timescale)
     lead = grid.origin_s - _exactly(sound_s) if sound_s is not None else Fraction(0)
+    if lead > HELD_FROM_S:
+        grid = held(grid, lead, target_s, multiple)
+    own = _exactly(sound_end_s) - grid.origin_s if sound_end_s is not None else Fraction(0)
+    rest = max(own, _exactly(others_s)) - Fraction(grid.end, grid.timescale)
     if rest > HELD_FROM_S:
         # where packets are not frames, the last ones may not be there
         last = max(0, len(frames.pts) - (1 if frames.exact else 4))
         grid = held_on(grid, rest, _cut(frames, last), target_s)
-    return held(grid, lead, target_s, multiple) if lead > HELD_FROM_S else grid
+    return grid
 
 
 def _exactly(seconds: float) -> Fraction:

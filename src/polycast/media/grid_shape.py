@@ -8,6 +8,10 @@ from typing import Literal
 
 from polycast.domain.tracks import TrackLog
 
+HELD_FROM_S = Fraction(1)
+"""Sound that begins no more than this before the first picture is left out; sound that ends no more than this behind
+the last one may be: players end, or stall, where the picture does."""
+
 Kind = Literal["steady", "variable", "still", "audio"]
 
 
@@ -98,7 +102,10 @@ def held(grid: Grid, lead: Fraction, target_s: float, multiple: int) -> Grid:
 
 
 def held_on(grid: Grid, rest: Fraction, last: Cut, target_s: float) -> Grid:
-    """`grid`, followed by segments that show its last picture, which is at `last`, for `rest` seconds."""
+    """`grid`, followed by segments that show its last picture, which is at `last`, for `rest` seconds.
+
+    What was the last segment may be of any number of frames: renditions of every n-th frame may be uneven for it.
+    """
     counts, bounds = _showing_one(grid, rest, target_s, 1)
     return replace(
         grid,

@@ -124,7 +124,7 @@ async def test_the_last_picture_is_held(rate: str, toolkit: MediaToolkit, tmp_pa
     info = await toolkit.probe(source)
     prepared = await toolkit.prepare_source(source, info, tmp_path)
     ladder = plan_ladder(prepared.info, PRESET)
-    grid = plan_grid(prepared.info, prepared.frames, target_s=1.0, sound_length_s=8.0)
+    grid = plan_grid(prepared.info, prepared.frames, target_s=1.0, sound_end_s=8.0)
     chunks = []
     for chunk in plan_chunks(grid, 2.0):
         piece = await toolkit.cut_slice(prepared, chunk, tmp_path / f"slice-{chunk.number}")
@@ -153,7 +153,7 @@ async def test_a_last_picture_that_cannot_be_decoded_is_the_one_before(
     video = make(tmp_path / "v.mkv", *X264, frames=60, audio=None)
     source = _late(tmp_path, video, 0)
     prepared = await toolkit.prepare_source(source, await toolkit.probe(source), tmp_path)
-    grid = plan_grid(prepared.info, prepared.frames, target_s=2.0, sound_length_s=8.0)
+    grid = plan_grid(prepared.info, prepared.frames, target_s=2.0, sound_end_s=8.0)
     chunk = replace(plan_chunks(grid, 2.0)[-1], from_s=Fraction(3))
     rendition = plan_ladder(prepared.info, PRESET).renditions[0]
     await toolkit.encode_chunk(prepared.path, prepared.info, chunk, [rendition], tmp_path, speed="first")

@@ -248,6 +248,20 @@ def test_the_first_picture_is_held_from_where_the_sound_begins(lead: Fraction, m
     assert (first.starts[0], first.from_s, first.seek_s) == (late, None, None)
 
 
+@pytest.mark.parametrize(("own_s", "others_s", "length_s"), [(50, 20, 40), (45, 45, 45), (None, 20, 30)])
+def test_sound_of_other_files_is_heard_from_where_the_first_picture_is_held(
+    own_s: float | None, others_s: float, length_s: float
+) -> None:
+    """Own sound from 10 s, pictures from 20 s to 40 s."""
+    frames = steady(Fraction(25), 500, Fraction(1, 1000), start=20_000)
+    grid = plan_grid(
+        info(video(nominal_rate=Fraction(25))), frames, sound_s=10.0, sound_end_s=own_s, others_s=others_s
+    )
+    assert grid.starts[grid.held] == 10 * grid.timescale
+    assert grid.duration_s == pytest.approx(length_s, abs=0.04)
+    assert grid.boundaries == tuple(sorted(set(grid.boundaries)))
+
+
 @pytest.mark.parametrize("lead", LEADS)
 def test_a_picture_of_uneven_rate_is_held_once_a_segment(lead: Fraction) -> None:
     pts = tuple(30_000 + t for t in (0, 10, 55, 60, 200, 333, 900, 1500))

@@ -1,7 +1,8 @@
 """Lists the presentation times of one video stream; demuxes, never decodes.
 
-Request: path, index. Progress: how many frames were read so far (a number), and in the end the list itself in
-pieces (`frame_list.cut`). Result: time_base, last_duration, exact (`grid_frames.FrameIndex`) and count.
+Request: path, index, sound (indexes of the streams that are heard with it). Progress: how many frames were read so
+far (a number), and in the end the list itself in pieces (`frame_list.cut`). Result: time_base, last_duration, exact
+(`grid_frames.FrameIndex`), count and sound_end_s (`sound_end.follow`, from the end of the last frame).
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from av.error import FFmpegError
 
 from polycast.domain.errors import LimitExceeded, Unreadable
 from polycast.media.children.protocol import main, send
+from polycast.media.children.sound_end import follow
 from polycast.media.frame_list import cut
 from polycast.media.toolkit_allowlist import CODEC_WHITELIST, FORMAT_WHITELIST, PROTOCOL_WHITELIST
 
@@ -29,12 +31,13 @@ def frames(request: dict[str, Any]) -> dict[str, Any]:
                 "codec_whitelist": CODEC_WHITELIST,
             },
         ) as container:
-            return _read(container, container.streams[int(request["index"])])
+            sound = [container.streams[int(index)] for index in request["sound"]]
+            return _read(container, container.streams[int(request["index"])], sound)
     except (FFmpegError, IndexError, ValueError) as error:
         raise Unreadable("the file cannot be read to its end") from error
 
 
-def _read(container: Any, stream: Any) -> dict[str, Any]:
+def _read(container: Any, stream: Any, sound: list[Any]) -> dict[str, Any]:
     pts: dict[int, int] = {}
     keys: set[int] = set()
     exact = True
@@ -64,11 +67,13 @@ def _read(container: Any, stream: Any) -> dict[str, Any]:
         last = ordered[-1] - ordered[-2] if len(ordered) > 1 else max(1, round(1 / (25 * stream.time_base)))
     for piece in cut(ordered, keys):
         send("progress", piece)
+    end_s = float((ordered[-1] + last) * stream.time_base)
     return {
         "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
         "count": len(ordered),
         "last_duration": last,
         "exact": exact,
+        "sound_end_s": follow(container, sound, end_s) if sound else end_s,
     }
 
 

@@ -14,9 +14,9 @@ from polycast.domain.tracks import TrackHeader, TrackLog
 from polycast.jobs.dispatcher import Dispatcher
 from polycast.jobs.queue import JobQueue
 from polycast.jobs.registry import running_job
-from polycast.media.grid_shape import sound_grid
+from polycast.media.grid_shape import HELD_FROM_S, sound_grid
 from polycast.media.ladder import plan_ladder
-from polycast.media.package import SOUND_AFTER_S, NotPackageable
+from polycast.media.package import NotPackageable
 from polycast.media.selection import AudioChoice, TrackSelection
 from polycast.media.streamable import LadderCap, Streamable, streamable
 from polycast.media.toolkit import MediaToolkit
@@ -36,6 +36,7 @@ from polycast.services.pipeline.records import (
     move_generation,
     wake_assembly,
 )
+from polycast.services.pipeline.sound_ends import others_end
 from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.work import Work, take_work
 from polycast.services.pipeline.workspace import Local, Workspace
@@ -77,8 +78,6 @@ class Packager:
         )
         if not isinstance(streamable(narrowed, LadderCap.of(work.preset)), Streamable):
             return None
-        if choice.video is not None and choice.sound_length_s - choice.video.duration_s > SOUND_AFTER_S:
-            return None
         async with self._db.transaction() as tx:
             await still(tx, work)
             found = await find_plan(tx, work, "as_is", failed=True)
@@ -112,6 +111,10 @@ class Packager:
                     tracks = await self._media.package(
                         path, out, selection, narrowed, target_s=self._segment_s, on_event=hear
                     )
+                if choice.video is not None:
+                    length_s = tracks[0].log.duration_s
+                    if await others_end(self._media, choice, local, length_s) - length_s > HELD_FROM_S:
+                        raise NotPackageable("sound of another file goes on behind the picture")
             except (NotPackageable, ChildFailed) as error:
                 if isinstance(error, ChildFailed):
                     await self._space.blame_space(error)

@@ -9,9 +9,6 @@ from polycast.domain.files import File
 from polycast.domain.media import AudioTrack, CaptionTrack, SourceInfo, VideoTrack
 from polycast.protocols.language import normalize
 
-_SURE_OF_ENDS = frozenset({"mov", "mp4", "matroska", "webm", "mpegts", "ogg", "wav", "flac"})
-"""Containers whose word on where a track ends is good; others count bytes by a rate that sound may not keep."""
-
 
 @dataclass(frozen=True, slots=True)
 class ChosenAudio:
@@ -51,20 +48,6 @@ class Choice:
         if self.video_file is not None and self.info is not None:
             return self.video_file, self.info
         return self.audio[0].file, self.audio[0].info
-
-    @property
-    def sound_length_s(self) -> float:
-        """Seconds from the first picture to the end of the last sound; 0 where no container surely says it."""
-        if self.video is None or self.video_file is None:
-            return 0.0
-        ends = [
-            # sound of another file begins with the picture
-            (a.track.start_s - self.video.start_s if a.file.num == self.video_file.num else 0.0)
-            + a.track.duration_s
-            for a in self.audio
-            if a.track.duration_s and _SURE_OF_ENDS & set(a.info.container.split(","))
-        ]
-        return max(ends, default=0.0)
 
     @property
     def files(self) -> list[tuple[File, SourceInfo]]:

@@ -44,9 +44,10 @@ from polycast.services.pipeline.hold import (
 from polycast.services.pipeline.plan import GenerationPlan, SharedTrack
 from polycast.services.pipeline.records import OPEN, UNPLANNED, GenerationRow, new_generation
 from polycast.services.pipeline.slices import UNCUT, Slices
+from polycast.services.pipeline.sound_ends import others_end
 from polycast.services.pipeline.trail import Trail
 from polycast.services.pipeline.work import Work, take_work
-from polycast.services.pipeline.workspace import Workspace
+from polycast.services.pipeline.workspace import Local, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ class Process:
             async with self._space.scratch("prepare") as folder:
                 path = await local(file.key)
                 # the sound of a packaged source is packaged
-                needed = info if as_is is None else replace(info, audio=())
+                needed = choice.files[0][1] if as_is is None else replace(info, audio=())
                 prepared = await self._media.prepare_source(path, needed, folder, exact=as_is is not None)
                 if not planned:
                     key, scratch = await self._stored(work, file, prepared, path)
@@ -221,7 +222,7 @@ class Process:
                     if as_is is not None and above is not None:
                         # decided when its place was taken; what the tenant allows may have changed since
                         ladder = replace(ladder, renditions=above[1].renditions)
-                    await self._plan_ladder(work, choice, as_is, ladder, prepared, key, scratch)
+                    await self._plan_ladder(work, choice, local, as_is, ladder, prepared, key, scratch)
                 await self._slices.cut(work, prepared)
 
     async def _stored(
@@ -250,6 +251,7 @@ class Process:
         self,
         work: Work,
         choice: Choice,
+        local: Local,
         as_is: AsIs | None,
         ladder: Ladder,
         prepared: PreparedSource,
@@ -267,9 +269,9 @@ class Process:
                 log.warning("asset %s gets a grid of its own: %s", work.asset_uid, error)
                 ladder = plan_ladder(choice.info or prepared.info, work.preset, audio_tracks=())
                 packaged = tuple(t for t in packaged if not t.rendition)
-                grid = moved(await self._own_grid(choice, ladder, prepared), _start_of(log_of))
+                grid = moved(await self._own_grid(choice, local, ladder, prepared), _start_of(log_of))
         else:
-            grid = await self._own_grid(choice, ladder, prepared)
+            grid = await self._own_grid(choice, local, ladder, prepared)
         chunks = plan_chunks(grid, self._chunk_s)
         sliced = self._slices.wanted(prepared, len(chunks))
         common: dict[str, Any] = {
@@ -333,18 +335,18 @@ class Process:
                     )  # fmt: skip
             await Dispatcher.ring(tx)
 
-    async def _own_grid(self, choice: Choice, ladder: Ladder, prepared: PreparedSource) -> Grid:
-        info, video = prepared.info, choice.video_file
-        chosen = {a.track.id for a in choice.audio if video is not None and a.file.num == video.num}
-        starts = [max(a.start_s, info.start_s) for a in info.audio if a.id in chosen]
+    async def _own_grid(self, choice: Choice, local: Local, ladder: Ladder, prepared: PreparedSource) -> Grid:
+        info, frames = prepared.info, prepared.frames
+        length_s = float(frames.seconds(frames.pts[-1] - frames.pts[0])) if frames is not None else 0.0
         return await asyncio.to_thread(
             plan_grid,
             info,
-            prepared.frames,
+            frames,
             target_s=self._segment_s,
             multiple=max((r.every for r in ladder.renditions), default=1),
-            sound_s=min(starts, default=None),
-            sound_length_s=choice.sound_length_s,
+            sound_s=min((max(a.start_s, info.start_s) for a in info.audio), default=None),
+            sound_end_s=prepared.sound_end_s,
+            others_s=await others_end(self._media, choice, local, length_s),
         )
 
 

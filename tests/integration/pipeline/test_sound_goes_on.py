@@ -1,0 +1,36 @@
+"""Packaging as it is where sound may go on behind the picture: what is planned or shown is not taken back."""
+
+from pathlib import Path
+
+import pytest
+
+from polycast.domain.states import AssetStatus
+from tests.support.meddling import at_point
+from tests.support.media import Media, _run
+from tests.support.studio import Studio
+
+
+async def test_what_was_planned_as_it_is_stays_so(studio: Studio, media: Media) -> None:
+    """The job dies behind its first plan, and finds a longer sound than before when it is repeated."""
+
+    def beep(seconds: int) -> Path:
+        return media.made(
+            f"beep-{seconds}.m4a",
+            lambda path: _run("-f", "lavfi", "-i", f"sine=d={seconds}", "-c:a", "aac", str(path)),
+        )
+
+    studio.impatient()
+    sound = await studio.upload(beep(4))
+    asset = await studio.make(await studio.upload(media.clip("tall")), sound)
+
+    async def die() -> None:
+        await studio.services.store.put(sound.key, beep(20).read_bytes())
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        async with at_point("process.planned", die), studio.working():
+            asset = await studio.settled(asset.uid)
+            await studio.quiet()
+    assert (asset.status, asset.error) == (AssetStatus.AVAILABLE, None)
+    steps = await studio.rows("SELECT plan->>'step' AS step, state FROM generations ORDER BY num")
+    assert [row.step for row in steps] == ["as_is", "ladder"]
