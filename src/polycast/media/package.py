@@ -27,8 +27,6 @@ __all__ = [
     "verify_package",
 ]
 
-SOUND_AFTER_S = 1.0
-"""Sound that goes on for longer behind the picture: players end, or stall, where the picture does."""
 LIMIT_S = 6.0
 """No segment is longer (design: closed groups of pictures of at most six seconds)."""
 
@@ -146,10 +144,6 @@ class Packaging(Tools):
             packaged.append(
                 PackagedTrack(item["id"], out / item["id"], log, item["source_samples"], item["dropped"])
             )
-        ends = [(t.log.header.kind, t.log.segments[-1].end / t.log.header.timescale) for t in packaged]
-        picture_end = next((end for kind, end in ends if kind == "video"), None)
-        if picture_end is not None and max(end for _, end in ends) - picture_end > SOUND_AFTER_S:
-            raise NotPackageable("the sound goes on behind the picture")
         return packaged
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from polycast.media.grid import plan_grid
+from polycast.media.package import NotPackageable
+from polycast.media.selection import TrackSelection
 from polycast.media.toolkit import MediaToolkit
 from tests.integration.media.encode_clips import make, run_ffmpeg
 
@@ -64,3 +66,18 @@ async def test_sound_is_followed_to_its_end(kind: str, toolkit: MediaToolkit, tm
     assert prepared.sound_end_s - start == pytest.approx(9, abs=0.1)
     assert await toolkit.sound_end(source, info, info.start_s + 5) - info.start_s == pytest.approx(9, abs=0.1)
     assert await toolkit.sound_end(source, info, info.start_s + 12) == info.start_s + 12
+
+
+async def test_mp4_whose_sound_goes_on_is_refused_before_anything_is_shown(
+    toolkit: MediaToolkit, tmp_path: Path
+) -> None:
+    film = make(tmp_path / "v.mp4", *X264, audio=None, frames=75)
+    source, events = tmp_path / "s.mp4", list[object]()
+    run_ffmpeg("-i", str(film), "-f", "lavfi", "-i", "sine=d=9", "-c:v", "copy", "-c:a", "aac", str(source))
+    info = await toolkit.probe(source)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(NotPackageable):
+        await toolkit.package(
+            source, tmp_path / "out", TrackSelection.everything(info), info, on_event=events.append
+        )
+    assert events == []

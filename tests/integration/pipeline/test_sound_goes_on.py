@@ -34,3 +34,19 @@ async def test_what_was_planned_as_it_is_stays_so(studio: Studio, media: Media) 
     assert (asset.status, asset.error) == (AssetStatus.AVAILABLE, None)
     steps = await studio.rows("SELECT plan->>'step' AS step, state FROM generations ORDER BY num")
     assert [row.step for row in steps] == ["as_is", "ladder"]
+
+
+@pytest.mark.parametrize(("clip", "state"), [("h264_long", "growing"), ("h264_fragmented", "building")])
+async def test_only_what_tables_tell_in_advance_is_shown_while_it_is_packaged(
+    studio: Studio, media: Media, clip: str, state: str
+) -> None:
+    """Where the sound of fragments ends is known when all is read: what was shown might be withdrawn."""
+    asset = await studio.make(await studio.upload(media.clip(clip)))
+    states: list[str] = []
+
+    async def look() -> None:
+        states.extend(row.state for row in await studio.rows("SELECT state FROM generations"))
+
+    async with at_point("process.packaged", look), studio.working():
+        asset = await studio.settled(asset.uid)
+    assert (asset.status, states) == (AssetStatus.AVAILABLE, [state])

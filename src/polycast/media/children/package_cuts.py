@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 from operator import sub
 
+from polycast.media.grid_shape import HELD_FROM_S
 from polycast.media.package_errors import NotPackageable
 
 
@@ -39,6 +40,16 @@ def plan_cuts(times: Sequence[int], end: int, target: int, limit: int) -> list[i
         here = min(choices, key=lambda i: abs(times[i] - start - target))
         cuts.append(here)
     return cuts
+
+
+def check_ends(picture_s: Fraction, sound_s: Iterable[Fraction]) -> None:
+    """Hold the ends of the sound, in seconds of the presentation, against the picture's.
+
+    Raises:
+        NotPackageable: it goes on behind the picture for longer than players bear.
+    """
+    if max(sound_s, default=picture_s) - picture_s > HELD_FROM_S:
+        raise NotPackageable("the sound goes on behind the picture")
 
 
 def closed_starts(pts: Sequence[int], sync: Sequence[int]) -> list[int]:

@@ -17,7 +17,7 @@ from polycast.domain.colours import Colours
 from polycast.domain.tracks import TrackHeader
 from polycast.media.children.opening import open_source
 from polycast.media.children.package_annexb import length_prefixed, units
-from polycast.media.children.package_cuts import DecodeClock
+from polycast.media.children.package_cuts import DecodeClock, check_ends
 from polycast.media.children.package_entries import Entry, aac, avc, avc_config, starts_with_idr
 from polycast.media.children.package_fragments import fragment_header, init_segment
 from polycast.media.children.package_output import TrackOutput
@@ -254,7 +254,13 @@ class _Cutter:
             if not track.output.segments:
                 raise NotPackageable("a track has no frames")
             results.append({**track.output.finish(), "source_samples": track.seen, "dropped": track.dropped})
+        if self._leader.video:
+            check_ends(_end_s(self._leader), (_end_s(t) for t in self._tracks))
         return results
+
+
+def _end_s(track: Track) -> Fraction:
+    return Fraction(track.output.segments[-1].end, track.scale)
 
 
 def _samples(track: Track, packet: Any, origin: Fraction) -> Iterator[Sample]:

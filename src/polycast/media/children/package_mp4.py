@@ -18,6 +18,7 @@ from polycast.domain.tracks import Segment, TrackHeader
 from polycast.media.children.mp4_tables import IDENTITY, Mp4Track, Samples, timeline
 from polycast.media.children.package_cuts import (
     DecodeClock,
+    check_ends,
     closed_starts,
     plan_cuts,
     target_duration,
@@ -115,6 +116,7 @@ def package(
     _align(plans)
     leader = next((p for p in plans if p.video), None)
     if leader is not None:
+        check_ends(_end_s(leader), (_end_s(p) for p in plans))
         _cut_video(leader, target_s, limit_s)
     for plan in plans:
         if plan is not leader:
@@ -176,6 +178,10 @@ def _align(plans: list[Plan]) -> None:
         ticks = to_ticks(earliest, plan.track.timescale)
         plan.shift -= ticks
         plan.end -= ticks
+
+
+def _end_s(plan: Plan) -> Fraction:
+    return Fraction(plan.end, plan.track.timescale)
 
 
 def _cut_video(plan: Plan, target_s: float, limit_s: float) -> None:

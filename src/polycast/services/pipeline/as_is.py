@@ -76,7 +76,8 @@ class Packager:
             video=(choice.video,) if choice.video else (),
             audio=tuple(a.track for a in own),
         )
-        if not isinstance(streamable(narrowed, LadderCap.of(work.preset)), Streamable):
+        judged = streamable(narrowed, LadderCap.of(work.preset))
+        if not isinstance(judged, Streamable):
             return None
         async with self._db.transaction() as tx:
             await still(tx, work)
@@ -105,7 +106,8 @@ class Packager:
             )  # fmt: skip
             # only where tables told all before the first frame was written can nothing go wrong any more;
             # sound from other files is still to be encoded
-            hear = early.heard if work.settings.early_play and _has_tables(info) and not foreign else None
+            told_all = judged.certain and _has_tables(info)
+            hear = early.heard if work.settings.early_play and told_all and not foreign else None
             try:
                 async with early:
                     tracks = await self._media.package(
