@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from tests.support.meddling import at_point
-from tests.support.media import Media
+from tests.support.media import Clip, Media
 from tests.support.studio import Studio
 from tests.support.waiting import until
 
@@ -45,7 +45,10 @@ def check_rising(figures: list[float]) -> None:
 
 async def test_sound_of_another_file_is_not_all_there_is(studio: Studio, media: Media) -> None:
     """It is the first thing to be encoded, when nothing is known yet of the ladder above the packaged film."""
-    film, sound = await studio.upload(media.clip("tall")), await studio.upload(media.clip("mp3"))
+    film = await studio.upload(media.clip("tall"))
+    # no longer than the film, which would not be packaged otherwise
+    beside = Clip(seconds=4, video=(), audio=(("libmp3lame", "-b:a", "64k"),))
+    sound = await studio.upload(media.make("beside.mp3", beside))
     asset = await studio.make(film, sound)
     await watch(studio)
 
