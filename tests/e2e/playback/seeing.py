@@ -4,7 +4,6 @@
 pixels, since media and page share an origin. A frame is right when its number is that of its time.
 """
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -110,10 +109,10 @@ def wrong(frames: Sequence[Shown], rate: float) -> list[Shown]:
     """Frames whose number is not that of their media time.
 
     On a busy machine the canvas may get a frame that came some moments after the announced one, never an
-    earlier one, and not as a rule: when the middle of all is off by more than half a frame, all are wrong.
+    earlier one, and not always: when three of four are off by more than half a frame, all are wrong.
     """
     off = [frame.number - frame.media_s * rate for frame in frames]
-    if off and abs(statistics.median(off)) > _SAME:
+    if off and abs(sorted(off)[len(off) // 4]) > _SAME:
         return list(frames)
     return [frame for frame, by in zip(frames, off, strict=True) if not -1 - _SAME < by < _LATE]
 
