@@ -38,6 +38,5 @@ def create_gotipath(services: Services, *, requests_per_s: float = PER_SECOND) -
     modules = (libraries, videos, collections, uploads, tus, tags, players, later)
     include(app, (module.router for module in modules))
     errors.install(app)
-    document.install(app)
-    documentation.install(app)
+    documentation.install(app, document.describe)
     return Edge(app, max_file=services.uploads.max_bytes)

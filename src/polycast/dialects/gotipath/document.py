@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from polycast.dialects.gotipath.auth import CLIENT, KEY, LIBRARY, TOKEN
 
@@ -54,27 +53,10 @@ _ENVELOPE = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Have `app` describe itself."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
-    )
-    parts = document.setdefault("components", {})
-    schemas = parts.setdefault("schemas", {})
-    # FastAPI's own 422 is never answered
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    schemas["ErrorEnvelope"] = _ENVELOPE
+def describe(app: FastAPI, document: dict[str, Any]) -> None:
+    """Complete the document of `app`: credentials, and the answers that are really given."""
+    parts = document["components"]
+    parts["schemas"]["ErrorEnvelope"] = _ENVELOPE
     parts["securitySchemes"] = {
         name: {"type": "apiKey", "in": "header", "name": header} for name, header in _HEADERS.items()
     } | {
@@ -88,12 +70,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             _describe(path, method, operation)
-    return document
 
 
 def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
     answers = operation["responses"]
-    answers.pop("422", None)
     known = _ERRORS | (_TUS if path.startswith("/tusupload") else {})
     for status, words in known.items():
         answers[status] = {"description": words}

@@ -47,8 +47,7 @@ def create_videokit(services: Services) -> ASGIApp:
         m.router for m in (files, assets, catalog, streaming, chapters, images, domains, api_keys, playback)
     ]
     include(app, [*sections, unbuilt.router])
-    document.install(app)
-    documentation.install(app)
+    documentation.install(app, document.describe)
     app.add_exception_handler(errors.PolycastError, _domain_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

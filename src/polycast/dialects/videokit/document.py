@@ -5,7 +5,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from polycast.dialects.videokit.auth import blocked_caller, caller
@@ -55,27 +54,10 @@ _CREDENTIALS = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Have `app` describe itself."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
-    )
-    parts = document.setdefault("components", {})
-    schemas = parts.setdefault("schemas", {})
-    # FastAPI's own 422 is never answered
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
-    schemas["FailedResponse"] = _FAILED
+def describe(app: FastAPI, document: dict[str, Any]) -> None:
+    """Complete the document of `app`: credentials, and the answers that are really given."""
+    parts = document["components"]
+    parts["schemas"]["FailedResponse"] = _FAILED
     parts["securitySchemes"] = _CREDENTIALS
     failed = {"application/json": {"schema": {"$ref": "#/components/schemas/FailedResponse"}}}
     for route in app.routes:
@@ -84,13 +66,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
         known = {caller, blocked_caller} & set(_calls(route.dependant))
         for method in route.methods or ():
             operation = document["paths"][route.path_format][method.lower()]
-            operation["responses"].pop("422", None)
             operation["responses"] |= {
                 status: {"description": words, "content": failed} for status, words in _ERRORS.items()
             }
             if known:
                 operation["security"] = [{"key": []}, {"key": [], "tenant": []}, {"token": [], "tenant": []}]
-    return document
 
 
 def _calls(dependant: Dependant) -> Iterator[Any]:
